@@ -1,0 +1,87 @@
+"""What `segment` found: everything that any writer needs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .mammogram import Mammogram
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Calcification:
+    """One microcalcification (MC): a connected region of the mask.
+
+    number: from 1; its pixels hold this value in `Findings.labels`.
+    cluster: number of the cluster it belongs to; 0 when isolated.
+    row, col: centroid in pixels of the image's own grid.
+    area_mm2, diameter_mm: area in the breast, and diameter of the circle of that area.
+    mean_contrast, peak_contrast: brightness over the local background, in standard
+        deviations of the local fine texture (see `normalisation`).
+    probability: the segmentator's highest probability in it, in [0, 1].
+    """
+
+    number: int
+    cluster: int
+    row: float
+    col: float
+    area_mm2: float
+    diameter_mm: float
+    mean_contrast: float
+    peak_contrast: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A region with more than 5 distinct MCs on 1 cm2 (see `clusters.group`).
+
+    count: MCs in it. row, col: mean of their centroids, in pixels.
+    outline_rc: (n, 2) corners of the convex outline around its MCs' pixels, in pixels.
+    area_mm2: area inside the outline. density_per_cm2: count over that area.
+    extent_mm: largest distance between two corners of the outline.
+    row_min ... col_max: first and last row and column of its MCs' pixels, inclusive.
+    """
+
+    number: int
+    count: int
+    row: float
+    col: float
+    area_mm2: float
+    density_per_cm2: float
+    extent_mm: float
+    row_min: int
+    row_max: int
+    col_min: int
+    col_max: int
+    outline_rc: np.ndarray
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The result for one mammogram, all arrays on its own pixel grid.
+
+    probability: (rows, cols) float32, the segmentator's; 0 outside candidate ROIs.
+    labels: (rows, cols) int32, 0 or the number of an MC.
+    breast: (rows, cols) bool. candidates: (rows, cols) bool, pixels of candidate ROIs.
+    threshold, detector_threshold: the ones used.
+    model: name and version of the pair of networks.
+    """
+
+    mammogram: Mammogram
+    probability: np.ndarray
+    labels: np.ndarray
+    breast: np.ndarray
+    candidates: np.ndarray
+    calcifications: tuple[Calcification, ...]
+    clusters: tuple[Cluster, ...]
+    threshold: float
+    detector_threshold: float
+    model_name: str
+    model_version: str
+    settings: Settings
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(rows, cols) bool, True on MCs."""
+        return self.labels > 0

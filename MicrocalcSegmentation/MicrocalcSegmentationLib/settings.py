@@ -1,0 +1,28 @@
+"""Every number that a user may change, with its unit and its source."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How `segment` works.
+
+    threshold: segmentator probability from which a pixel is MC; None takes the
+        model's own, chosen on its validation split.
+    detector_threshold: detector probability from which a window is a candidate ROI;
+        None takes the model's own.
+    device: "auto", "cpu" or "gpu".
+    batch_size: patches evaluated at once; bounds memory, never changes results.
+    min_mc_area_mm2: smaller connected regions are noise, not MCs.
+    """
+
+    threshold: float | None = None
+    detector_threshold: float | None = None
+    device: str = "auto"
+    batch_size: int = 2048
+    min_mc_area_mm2: float = 0.0075  # three pixels of the method's 0.05 mm, 0.1 mm across
+
+
+CLUSTER_AREA_MM2 = 100.0  # "more than 5 MCs per cm2": Valvano et al. 2019
+CLUSTER_MIN_MCS = 6  # more than 5
+METHOD_SPACING_MM = 0.05  # Valvano et al. 2019: all images at 0.05 mm/pixel
