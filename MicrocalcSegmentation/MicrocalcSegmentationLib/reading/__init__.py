@@ -1,0 +1,49 @@
+"""Reading any mammogram into one `Mammogram`."""
+
+import os
+from pathlib import Path
+
+from ..errors import InputError
+from ..mammogram import Mammogram
+
+__all__ = ["read_mammogram"]
+
+
+def read_mammogram(
+    path: str | os.PathLike, spacing_mm: tuple[float, float] | None = None
+) -> Mammogram:
+    """Read a mammogram from DICOM (known by content), NRRD, MHA, NIfTI, TIFF, PNG or JPEG.
+
+    spacing_mm: (row, col) spacing in the breast, if the file does not state it; wins over what
+        it states.
+    Raises InputError, and nothing else, for whatever is not a readable single-frame grey
+    mammogram with a known spacing.
+    """
+    from .dicom import is_dicom, read_dicom
+    from .images import read_image
+    from .spacing import users_spacing
+
+    path = Path(path)
+    start = _first_bytes(path)
+    if spacing_mm is not None:
+        users_spacing(spacing_mm)
+    return read_dicom(path, spacing_mm) if is_dicom(start) else read_image(path, spacing_mm)
+
+
+def _first_bytes(path: Path) -> bytes:
+    """The first 132 bytes of a file, with the reason as InputError when it cannot be read."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path.name}: a folder; give the image file in it")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path.name}: not an ordinary file; give an image file")
+        with path.open("rb") as file:
+            start = file.read(132)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; check the name") from error
+    except (OSError, ValueError) as error:  # ValueError: a name that no system takes
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path.name}: cannot be opened ({reason}); check the file") from error
+    if not start:
+        raise InputError(f"{path.name}: an empty file; copy or export it again")
+    return start

@@ -1,0 +1,109 @@
+"""Mammograms in other files than DICOM, through SimpleITK."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+
+from ..errors import InputError
+from ..geometry import Geometry
+from ..mammogram import Mammogram, Source
+from .admission import require_plausible_size, require_usable_values
+from .spacing import file_spacing
+
+# ITK knows more formats, but none that mammograms come in, and each is one more parser of
+# unknown data. GDCM is not among them: a file that only it takes for DICOM is damaged.
+FORMATS = {
+    "NrrdImageIO": "NRRD",
+    "MetaImageIO": "MHA",
+    "NiftiImageIO": "NIfTI",
+    "TIFFImageIO": "TIFF",
+    "PNGImageIO": "PNG",
+    "JPEGImageIO": "JPEG",
+}
+_WITH_PRINT_RESOLUTION = ("TIFF", "JPEG")
+
+
+def read_image(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
+    """A grey 2-D image, or a volume of one slice, as a `Mammogram`.
+
+    Its pixels count as displayed: brighter is denser. Geometry is the file's own.
+    Raises InputError for anything else.
+    """
+    name = path.name
+    kind = FORMATS.get(sitk.ImageFileReader.GetImageIOFromFileName(str(path)))
+    if kind is None:
+        raise InputError(
+            f"{name}: not an image that can be read; give DICOM, NRRD, MHA, NIfTI, TIFF, PNG or "
+            "JPEG, under its usual file ending"
+        )
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    quiet = not sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes them to the terminal
+    try:
+        reader.ReadImageInformation()
+        slice_axis = _slice_axis(name, reader)
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError(
+            f"{name}: {kind} that is cut short or damaged; copy or export it again"
+        ) from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(not quiet)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused
+        pixels = sitk.GetArrayViewFromImage(image).astype(np.float32)
+    if slice_axis is not None:
+        pixels = pixels.squeeze(axis=2 - slice_axis)  # numpy's axes are ITK's in reverse
+    require_usable_values(name, pixels)
+    geometry, stated_by = _geometry(name, image, slice_axis, (kind, spacing_mm))
+    return Mammogram(pixels, geometry, Source(name, str(path), spacing_from=stated_by))
+
+
+def _slice_axis(name: str, reader: sitk.ImageFileReader) -> int | None:
+    """The axis of a volume's one slice, None for a 2-D image, from the header alone.
+
+    Raises InputError where the header rules the image out.
+    """
+    size = reader.GetSize()
+    if reader.GetNumberOfComponents() != 1:
+        raise InputError(
+            f"{name}: a colour image ({reader.GetNumberOfComponents()} values per pixel); "
+            "mammograms are grey, convert it to one grey channel"
+        )
+    if len(size) == 2:
+        require_plausible_size(name, size[::-1])
+        return None
+    slice_axis = max((axis for axis, count in enumerate(size) if count == 1), default=None)
+    if len(size) != 3 or slice_axis is None:
+        raise InputError(
+            f"{name}: a volume of {' x '.join(map(str, size))} pixels (tomosynthesis, or pages?); "
+            "give a single 2-D mammogram"
+        )
+    require_plausible_size(name, [size[axis] for axis in (2, 1, 0) if axis != slice_axis])
+    return slice_axis
+
+
+def _geometry(
+    name: str, image: sitk.Image, slice_axis: int | None, choice: tuple[str, Sequence[float] | None]
+) -> tuple[Geometry, str]:
+    """The file's grid with the spacing to use, and what stated that; choice: kind, user's."""
+    kind, user_mm = choice
+    dimension = image.GetDimension()
+    col, row = (axis for axis in range(dimension) if axis != slice_axis)
+    spacing = image.GetSpacing()
+    chosen = file_spacing(
+        name, (spacing[row], spacing[col]), user_mm, kind in _WITH_PRINT_RESOLUTION
+    )
+    axes = np.eye(3)
+    axes[:dimension, :dimension] = np.reshape(image.GetDirection(), (dimension, dimension))
+    third = np.cross(axes[:, col], axes[:, row]) if slice_axis is None else axes[:, slice_axis]
+    directions = np.stack([axes[:, col], axes[:, row], third])
+    geometry = Geometry(
+        spacing_mm=chosen.row_col_mm,
+        origin_lps=(*image.GetOrigin(), 0.0)[:3],
+        directions_lps=tuple(tuple(float(part) for part in row) for row in directions),
+        slice_thickness_mm=1.0 if slice_axis is None else spacing[slice_axis],
+    )
+    return geometry, chosen.stated_by
