@@ -1,0 +1,117 @@
+"""`.mrk.json`: the findings as 3D Slicer's point lists.
+
+One file holds several lists, each of which Slicer loads as a node of its own: first the
+centres of the clusters, then the MCs of each cluster, then the isolated MCs.
+Schema: https://github.com/Slicer/Slicer/tree/main/Modules/Loadable/Markups/Resources/Schema
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..findings import Calcification, Cluster, Findings
+from ..geometry import Geometry
+from .segments import Colour, cluster_colour, count_text, segments
+
+# 1.0.3 rather than the newest: Slicer refuses a version that it does not know.
+_SCHEMA = (
+    "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/"
+    "Resources/Schema/markups-schema-v1.0.3.json#"
+)
+_MC_GLYPH_MM = 0.8  # about three times an MC, so that the ring does not cover it
+_CENTRE_GLYPH_MM = 3.0
+_CENTRE_COLOUR: Colour = (1.0, 1.0, 1.0)
+
+
+def write_markups(findings: Findings, path: Path) -> None:
+    """Write all point lists into one file. Raises OSError."""
+    geometry = findings.mammogram.geometry
+    lists = [_centres(findings.clusters, geometry)]
+    for segment in segments(findings):
+        members = [mc for mc in findings.calcifications if mc.cluster == segment.cluster]
+        lists.append(_members(segment.name, members, geometry, cluster_colour(segment.cluster)))
+    document = {"@schema": _SCHEMA, "markups": lists}
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def centre_label(cluster: Cluster) -> str:
+    """ "Cluster 1: 12 MCs, 45 per cm2"."""
+    density = f"{cluster.density_per_cm2:.0f} per cm2"
+    return f"Cluster {cluster.number}: {count_text(cluster.count)}, {density}"
+
+
+def _centres(clusters: tuple[Cluster, ...], geometry: Geometry) -> dict:
+    points = [
+        _point(
+            cluster,
+            geometry,
+            centre_label(cluster),
+            f"area {cluster.area_mm2:.1f} mm2, extent {cluster.extent_mm:.1f} mm",
+        )
+        for cluster in clusters
+    ]
+    display = _display(_CENTRE_COLOUR, "CrossDot2D", _CENTRE_GLYPH_MM, labels=True)
+    return _point_list("Cluster centres", points, display)
+
+
+def _members(
+    name: str, calcifications: list[Calcification], geometry: Geometry, colour: Colour
+) -> dict:
+    points = [
+        _point(
+            mc,
+            geometry,
+            f"MC {mc.number}",
+            f"diameter {mc.diameter_mm:.2f} mm, area {mc.area_mm2:.3f} mm2, "
+            f"probability {mc.probability:.3f}",
+        )
+        for mc in calcifications
+    ]
+    return _point_list(name, points, _display(colour, "Circle2D", _MC_GLYPH_MM, labels=False))
+
+
+def _point(item: Calcification | Cluster, geometry: Geometry, label: str, description: str) -> dict:
+    position = geometry.position_lps(np.array([item.row, item.col]))
+    return {
+        "id": str(item.number),
+        "label": label,
+        "description": description,
+        "position": [round(float(coordinate), 6) + 0.0 for coordinate in position],
+        "selected": True,
+        "locked": True,
+        "visibility": True,
+        "positionStatus": "defined",
+    }
+
+
+def _point_list(name: str, points: list[dict], display: dict) -> dict:
+    return {
+        "type": "Fiducial",
+        "name": name,
+        "coordinateSystem": "LPS",
+        "coordinateUnits": "mm",
+        # A measured position should not move because somebody drags in the view.
+        "locked": True,
+        "labelFormat": "%N-%d",
+        "lastUsedControlPointNumber": len(points),
+        "controlPoints": points,
+        "measurements": [],
+        "display": display,
+    }
+
+
+def _display(colour: Colour, glyph: str, size_mm: float, labels: bool) -> dict:
+    return {
+        "visibility": True,
+        "color": list(colour),
+        # Slicer draws points that are selected, as all are at first, in this one.
+        "selectedColor": list(colour),
+        "propertiesLabelVisibility": False,
+        "pointLabelsVisibility": labels,
+        "textScale": 3.0,
+        "glyphType": glyph,
+        "glyphSize": size_mm,
+        "useGlyphScale": False,
+    }

@@ -1,0 +1,118 @@
+"""How the MCs of an image are divided into named, coloured, coded segments.
+
+One segment per cluster, and one for all isolated MCs. The files and the viewers
+share this division, so that a cluster has the same name and colour everywhere.
+"""
+
+import colorsys
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..findings import Findings
+
+Colour = tuple[float, float, float]
+Code = tuple[str, str, str]  # coding scheme, value, meaning
+
+# DICOM PS3.16: CID 7150 (category), CID 6015 (type), CID 4031 (region), CID 244 (laterality).
+ABNORMAL_STRUCTURE: Code = ("SCT", "49755003", "Morphologically Abnormal Structure")
+CALCIFICATION_CLUSTER: Code = ("SCT", "129769006", "Calcification Cluster")
+INDIVIDUAL_CALCIFICATION: Code = ("SCT", "129770007", "Individual Calcification")
+BREAST: Code = ("SCT", "76752008", "Breast")
+LATERALITY: dict[str | None, Code] = {
+    "L": ("SCT", "7771000", "Left"),
+    "R": ("SCT", "24028007", "Right"),
+}
+
+ISOLATED_COLOUR: Colour = (0.25, 0.9, 1.0)
+# Saturated, because the image under them is grey; ordered so that neighbours differ in
+# hue and in lightness, which also serves readers who confuse red and green.
+_CLUSTER_COLOURS: tuple[Colour, ...] = (
+    (1.0, 0.60, 0.0),
+    (0.45, 0.70, 1.0),
+    (1.0, 0.92, 0.25),
+    (0.95, 0.35, 0.75),
+    (0.20, 0.80, 0.35),
+    (1.0, 0.30, 0.20),
+    (0.68, 0.50, 1.0),
+    (0.72, 0.95, 0.35),
+    (0.10, 0.65, 0.60),
+    (0.72, 0.45, 0.20),
+    (0.20, 0.40, 1.0),
+    (0.75, 0.15, 0.50),
+)
+_GOLDEN_ANGLE = 0.381966  # of a turn: successive hues never come close to one another
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One named set of MCs.
+
+    value: its label in `segment_map`, from 1; a cluster's is its number.
+    cluster: number of the cluster, or 0 for the isolated MCs.
+    """
+
+    value: int
+    cluster: int
+    count: int
+    name: str
+    colour: Colour
+    type_code: Code
+
+
+def cluster_colour(number: int) -> Colour:
+    """RGB in [0, 1] of cluster `number` (from 1); 0 stands for isolated MCs."""
+    if number == 0:
+        return ISOLATED_COLOUR
+    if number <= len(_CLUSTER_COLOURS):
+        return _CLUSTER_COLOURS[number - 1]
+    return colorsys.hsv_to_rgb(number * _GOLDEN_ANGLE % 1.0, 0.75, 1.0)
+
+
+def count_text(count: int) -> str:
+    """ "1 MC", "12 MCs"."""
+    return f"{count} MC" if count == 1 else f"{count} MCs"
+
+
+def segments(findings: Findings) -> tuple[Segment, ...]:
+    """The clusters in their own order, then the isolated MCs when there are any."""
+    found = [
+        Segment(
+            value=cluster.number,
+            cluster=cluster.number,
+            count=cluster.count,
+            name=f"Cluster {cluster.number} ({count_text(cluster.count)})",
+            colour=cluster_colour(cluster.number),
+            type_code=CALCIFICATION_CLUSTER,
+        )
+        for cluster in findings.clusters
+    ]
+    isolated = sum(mc.cluster == 0 for mc in findings.calcifications)
+    if isolated:
+        found.append(
+            Segment(
+                value=1 + max((segment.value for segment in found), default=0),
+                cluster=0,
+                count=isolated,
+                name=f"Isolated ({count_text(isolated)})",
+                colour=ISOLATED_COLOUR,
+                type_code=INDIVIDUAL_CALCIFICATION,
+            )
+        )
+    return tuple(found)
+
+
+def segment_map(findings: Findings) -> np.ndarray:
+    """(rows, cols) uint8 or uint16: 0, or the `Segment.value` that a pixel belongs to."""
+    values = {segment.cluster: segment.value for segment in segments(findings)}
+    largest = max(values.values(), default=0)
+    dtype = np.uint8 if largest <= np.iinfo(np.uint8).max else np.uint16
+    value_of_mc = np.zeros(int(findings.labels.max(initial=0)) + 1, dtype=dtype)
+    for mc in findings.calcifications:
+        value_of_mc[mc.number] = values[mc.cluster]
+    return value_of_mc[findings.labels]
+
+
+def region_codes(laterality: str | None) -> tuple[Code, Code | None]:
+    """Anatomic region and its side (None where the side is not known)."""
+    return BREAST, LATERALITY.get(laterality)

@@ -1,0 +1,97 @@
+"""Small findings whose every number is known, for the rooms that write or show them."""
+
+import numpy as np
+import pytest
+from MicrocalcSegmentationLib.findings import Calcification, Cluster, Findings
+from MicrocalcSegmentationLib.geometry import Geometry
+from MicrocalcSegmentationLib.mammogram import Mammogram, Source
+from MicrocalcSegmentationLib.settings import Settings
+
+SHAPE = (120, 90)
+# Centres (row, col) of MCs of 3 x 3 pixels; the sets are neither symmetric nor square, so
+# that a flip, a transposition or a shift moves every one of them off its place.
+CLUSTERED = {
+    1: [(20, 15), (22, 24), (30, 18), (33, 27), (26, 31), (38, 21)],
+    2: [(80, 60), (84, 68), (90, 63), (95, 71), (88, 77), (99, 66), (92, 55)],
+}
+ISOLATED = [(55, 10), (70, 84)]
+
+
+@pytest.fixture(scope="session")
+def make_findings():
+    """A function (clusters=, isolated=, geometry=, shape=, **of the Mammogram) -> Findings."""
+    return build_findings
+
+
+def build_findings(
+    clusters=CLUSTERED, isolated=ISOLATED, geometry=None, shape=SHAPE, **mammogram_fields
+):
+    geometry = geometry or Geometry((0.1, 0.1))
+    fields = {"source": Source("film 1.dcm", "/somewhere/private/film 1.dcm"), "view": "MLO"}
+    fields |= {"laterality": "L"} | mammogram_fields
+    rng = np.random.default_rng(5)
+    pixels = rng.normal(100, 2, shape).astype(np.float32)
+    labels = np.zeros(shape, np.int32)
+    mammogram = Mammogram(pixels=pixels, geometry=geometry, **fields)
+    centers = [(number, at) for number, points in clusters.items() for at in points]
+    centers += [(0, at) for at in isolated]
+    calcifications = []
+    for number, (cluster, (row, col)) in enumerate(centers, start=1):
+        labels[row - 1 : row + 2, col - 1 : col + 2] = number
+        pixels[row - 1 : row + 2, col - 1 : col + 2] += 40
+        calcifications.append(_calcification(number, cluster, row, col, mammogram))
+    breast = np.zeros(shape, bool)
+    breast[5:-5, : shape[1] - 3] = True
+    return Findings(
+        mammogram=mammogram,
+        probability=(labels > 0).astype(np.float32),
+        labels=labels,
+        breast=breast,
+        candidates=labels > 0,
+        calcifications=tuple(calcifications),
+        clusters=tuple(_cluster(n, points, mammogram) for n, points in clusters.items()),
+        threshold=0.9,
+        detector_threshold=0.5,
+        model_name="test model",
+        model_version="1.2",
+        settings=Settings(),
+    )
+
+
+def _calcification(number, cluster, row, col, mammogram):
+    area_mm2 = 9 * mammogram.pixel_area_mm2
+    return Calcification(
+        number=number,
+        cluster=cluster,
+        row=float(row),
+        col=float(col),
+        area_mm2=area_mm2,
+        diameter_mm=2 * np.sqrt(area_mm2 / np.pi),
+        mean_contrast=3.25,
+        peak_contrast=5.5,
+        probability=0.975,
+    )
+
+
+def _cluster(number, points, mammogram):
+    points = np.array(points)
+    (row_min, col_min), (row_max, col_max) = points.min(0) - 1, points.max(0) + 1
+    outline = np.array(
+        [(row_min, col_min), (row_min, col_max), (row_max, col_max), (row_max, col_min)]
+    )
+    row_mm, col_mm = mammogram.spacing_mm
+    height_mm, width_mm = (row_max - row_min) * row_mm, (col_max - col_min) * col_mm
+    return Cluster(
+        number=number,
+        count=len(points),
+        row=float(points[:, 0].mean()),
+        col=float(points[:, 1].mean()),
+        area_mm2=float(height_mm * width_mm),
+        density_per_cm2=float(100 * len(points) / (height_mm * width_mm)),
+        extent_mm=float(np.hypot(height_mm, width_mm)),
+        row_min=int(row_min),
+        row_max=int(row_max),
+        col_min=int(col_min),
+        col_max=int(col_max),
+        outline_rc=outline.astype(float),
+    )

@@ -1,0 +1,33 @@
+"""A real MRML scene, from the slicer-core wheel, without the application."""
+
+import pytest
+
+_LOGICS = ("Volumes", "SubjectHierarchyModule", "SegmentationsModule", "Markups", "Tables")
+
+
+@pytest.fixture(scope="session")
+def slicer():
+    return pytest.importorskip("slicer", reason="slicer-core has wheels for Python 3.11 and 3.12")
+
+
+@pytest.fixture
+def mrml(slicer):
+    """The scene and its logics by name: mrml.scene, mrml.Volumes, mrml.Markups, ..."""
+    return _Mrml(slicer)
+
+
+class _Mrml:
+    def __init__(self, slicer):
+        self.scene = slicer.vtkMRMLScene()
+        # Kept referenced: the module logics crash when it has been collected.
+        self.application = slicer.vtkSlicerApplicationLogic()
+        self.application.SetMRMLScene(self.scene)
+        for name in _LOGICS:
+            logic = getattr(slicer, f"vtkSlicer{name}Logic")()
+            logic.SetMRMLApplicationLogic(self.application)
+            logic.SetMRMLScene(self.scene)
+            setattr(self, name.removesuffix("Module"), logic)
+
+    def nodes(self, class_name):
+        found = self.scene.GetNodesByClass(class_name)
+        return [found.GetItemAsObject(index) for index in range(found.GetNumberOfItems())]
