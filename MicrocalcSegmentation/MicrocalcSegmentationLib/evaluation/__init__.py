@@ -1,0 +1,1 @@
+"""Found against true: per MC, per cluster, per image and per pixel."""

@@ -1,0 +1,139 @@
+"""`microcalc evaluate`: how good the results are, against known truth."""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+from . import options
+from .terminal import complain, progress_on_stderr, say
+
+NAME = "evaluate"
+SUMMARY = "measure found against true, on simulated or on your own images"
+DESCRIPTION = """\
+Segment images whose truth is known and print the figures: per MC, per cluster, per image
+and per pixel, each with its definition and a 95 % confidence interval, digital and film
+apart as well as together.
+
+CASES_DIR holds <name>.dcm (or .nrrd, ...) with <name>_mask.nrrd or <name>_mask.png beside
+it, a mask on the image's own grid, not 0 on MCs. Without CASES_DIR, mammograms are
+simulated, half digital and half film, from seeds that no model is trained on. Figures on
+simulated images do not say how the model does on real ones.
+
+With --output, DIR gets evaluation.json, evaluation.txt and a picture of each image, found
+against true; DIR/cases/ keeps the counts of each image, so that the same command goes on
+where it was stopped. Delete that folder to measure everything again."""
+EXAMPLES = """\
+examples:
+  microcalc evaluate --output evaluation
+  microcalc evaluate --simulate 4 --json > figures.json
+  microcalc evaluate my_cases --spacing-mm 0.05 --output evaluation
+
+exit code: 0 all done, 1 an image was refused, 2 wrong usage, 130 stopped with Ctrl-C"""
+_DEFAULT_COUNT = 27  # as many test mammograms as Valvano et al. 2019
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument(
+        "cases", nargs="?", type=Path, metavar="CASES_DIR", help="images with masks beside them"
+    )
+    parser.add_argument(
+        "--simulate",
+        type=options.positive_count,
+        metavar="N",
+        help=f"how many mammograms to simulate, without CASES_DIR (default: {_DEFAULT_COUNT})",
+    )
+    parser.add_argument(
+        "--seed",
+        type=options.natural_number,
+        default=0,
+        metavar="S",
+        help="another number simulates another set (default: 0)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="keep figures, pictures and counts there"
+    )
+    parser.add_argument(
+        "--spacing-mm", type=options.spacing, metavar="S|ROW,COL", help=options.SPACING_HELP
+    )
+    options.add_segmentation(parser)
+    options.add_reporting(parser, "print the figures as one JSON object on stdout")
+    parser.set_defaults(wrong_usage=parser.error)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate all cases; 1 when any was refused."""
+    if args.cases and args.simulate:
+        args.wrong_usage("give CASES_DIR or --simulate, not both")
+    from ..errors import InputError
+    from ..evaluation.cases import folder_cases, simulated_cases
+    from ..evaluation.runs import evaluate
+
+    if args.cases:
+        cases = folder_cases(args.cases, args.spacing_mm)
+    else:
+        cases = simulated_cases(args.simulate or _DEFAULT_COUNT, args.seed)
+    how = _how(args)
+    with progress_on_stderr(args.quiet) as progress:
+        outcome = evaluate(cases, how, progress)
+    for sentence in outcome.refused.values():
+        complain(sentence)
+    if not outcome.scores:
+        raise InputError("no image could be evaluated; see the sentences above")
+    _tell(args, how.key, outcome)
+    return 1 if outcome.refused else 0
+
+
+def _how(args: argparse.Namespace):
+    from dataclasses import asdict
+
+    from ..batch import check_writable
+    from ..evaluation.runs import Run
+    from ..evaluation.store import Store
+    from ..model import load_model
+    from ..pipeline import segment
+
+    model = load_model(args.model)
+    settings = options.settings_of(args)
+    key = {
+        "model": model.name,
+        "model_version": model.version,
+        "weights": dict(model.digests),
+        "settings": asdict(settings),
+    }
+
+    def segment_one(mammogram, progress):
+        return segment(mammogram, model, settings, progress)
+
+    if args.output is None:
+        return Run(segment_one, key)
+    check_writable(args.output)
+    keep_picture = partial(_keep_picture, args.output / "pictures")
+    return Run(segment_one, key, Store(args.output / "cases"), keep_picture)
+
+
+def _keep_picture(folder: Path, case, findings, truth) -> None:
+    from ..evaluation.picture import write_found_and_true
+    from ..export.staging import write_all
+
+    write_all(folder, {f"{case.name.name}.png": partial(write_found_and_true, findings, truth)})
+
+
+def _tell(args: argparse.Namespace, key: dict, outcome) -> None:
+    from ..evaluation.report import as_json, as_table, summarise
+    from ..export.staging import write_all
+
+    groups = summarise(outcome.scores)
+    report = {**key, **as_json(groups, outcome.scores), "refused": outcome.refused}
+    heading = f"Model {key['model']} {key['model_version']}, {len(outcome.scores)} images"
+    table = f"{heading}\n{as_table(groups)}"
+    as_text = json.dumps(report, indent=2)
+    if args.output is not None:
+        texts = {"evaluation.json": as_text, "evaluation.txt": table}
+        write_all(args.output, {name: partial(_write, text) for name, text in texts.items()})
+    say(as_text if args.json else table)
+
+
+def _write(text: str, path: Path) -> None:
+    path.write_text(text + "\n", encoding="utf-8")

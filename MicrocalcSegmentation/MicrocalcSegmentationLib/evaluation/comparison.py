@@ -1,0 +1,94 @@
+"""One image's found MCs and clusters put against the true ones."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..calcifications import label_calcifications
+from ..clusters import group
+from ..findings import Findings
+from .matching import Matches, Regions, match, regions
+from .outlines import cluster_outlines, overlaps
+
+EVERY_MC_MM2 = 0.0  # a true MC counts whatever its size
+COLUMNS = ("kind", "true", "found", "cluster", "row", "col", "distance_mm", "iou")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """mcs: every connected region of the true mask. cluster: (n,) int, the cluster of
+    each, 0 when isolated; outlines: of the clusters, in the order of their numbers.
+    """
+
+    mcs: Regions
+    cluster: np.ndarray
+    outlines: list[np.ndarray]
+    spacing_mm: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """overlapping: (found clusters, true clusters) bool."""
+
+    found: Regions
+    truth: Truth
+    matches: Matches
+    overlapping: np.ndarray
+
+
+def truth_of(mask: np.ndarray, spacing_mm: tuple[float, float]) -> Truth:
+    """The MCs and clusters of a true mask, (rows, cols) bool."""
+    mcs = regions(label_calcifications(mask, spacing_mm, EVERY_MC_MM2), spacing_mm)
+    cluster = np.asarray(group(mcs.centroids_mm), int)
+    return Truth(mcs, cluster, cluster_outlines(mcs, cluster), spacing_mm)
+
+
+def compare(found: Regions, cluster: np.ndarray, truth: Truth) -> Comparison:
+    """cluster: (found,) int, the cluster of each found MC, 0 when isolated."""
+    table = overlaps(cluster_outlines(found, cluster), truth.outlines)
+    return Comparison(found, truth, match(found, truth.mcs), table)
+
+
+def compare_findings(findings: Findings, truth: Truth) -> Comparison:
+    """Compare at the threshold, and with the clusters, that the findings have."""
+    found = regions(findings.labels, truth.spacing_mm)
+    return compare(found, np.array([mc.cluster for mc in findings.calcifications], int), truth)
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """A CSV line for each true MC, found or missed, and each found MC that is none.
+
+    Columns: kind (matched, missed, false), number of the true and of the found MC, the
+    true one's cluster, centroid in pixels, distance in mm and IoU of the pair.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(_rows(comparison))
+
+
+def _rows(comparison: Comparison) -> list[tuple]:
+    found, truth, matches = comparison.found, comparison.truth, comparison.matches
+    pair_of = {int(t): i for i, t in enumerate(matches.true)}
+    rows = []
+    for index, centroid in enumerate(truth.mcs.centroids_mm):
+        place = _place(centroid, truth.spacing_mm)
+        pair = pair_of.get(index)
+        if pair is None:
+            rows.append(("missed", index + 1, "", truth.cluster[index], *place, "", ""))
+            continue
+        other = int(matches.found[pair])
+        apart = float(np.linalg.norm(found.centroids_mm[other] - centroid))
+        tail = (f"{apart:.3f}", f"{matches.iou[pair]:.3f}")
+        rows.append(("matched", index + 1, other + 1, truth.cluster[index], *place, *tail))
+    for index in sorted(set(range(len(found))) - set(matches.found.tolist())):
+        place = _place(found.centroids_mm[index], truth.spacing_mm)
+        rows.append(("false", "", index + 1, "", *place, "", ""))
+    return rows
+
+
+def _place(centroid_mm: np.ndarray, spacing_mm: tuple[float, float]) -> tuple[str, str]:
+    row, col = centroid_mm / np.asarray(spacing_mm)
+    return f"{row:.2f}", f"{col:.2f}"

@@ -1,0 +1,119 @@
+"""A picture of found against true, for a person to judge at a glance."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.ndimage import binary_erosion
+
+from ..findings import Findings
+
+FOUND_COLOUR = (230, 159, 0)  # orange and sky blue: Okabe and Ito's palette, told apart
+TRUE_COLOUR = (86, 180, 233)  # by colour-blind readers as well
+_BOTH_COLOUR = (255, 255, 255)
+_HEIGHT = 1400  # of the whole picture, pixels
+_CROPS = 6
+_CROP_MM = 12.0  # a cluster of 1 cm2 with a rim
+_COLUMNS = 2
+_GAP = 8
+_BACKGROUND = (24, 24, 24)
+
+
+def draw_found_and_true(findings: Findings, truth: np.ndarray) -> Image.Image:
+    """The whole mammogram, and enlarged crops of the places with most MCs, found or true.
+
+    truth: (rows, cols) bool. Outlines of found MCs are orange, of true ones sky blue,
+    where both run together white; frames on the whole mammogram are the crops.
+    """
+    mask = findings.mask
+    crops = _places(mask | truth, findings.mammogram.spacing_mm)
+    whole = _whole(findings, truth, crops)
+    side = (_HEIGHT - 2 * _GAP - 40) // 3
+    canvas_width = whole.width + _COLUMNS * (side + _GAP) + 2 * _GAP
+    canvas = Image.new("RGB", (canvas_width, _HEIGHT), _BACKGROUND)
+    canvas.paste(whole, (_GAP, _GAP))
+    for number, crop in enumerate(crops):
+        left = whole.width + 2 * _GAP + (number % _COLUMNS) * (side + _GAP)
+        top = 40 + (number // _COLUMNS) * (side + _GAP)
+        canvas.paste(_enlarged(findings, truth, crop, side), (left, top))
+        ImageDraw.Draw(canvas).text((left + 6, top + 4), str(number + 1), _BOTH_COLOUR)
+    _legend(canvas, whole.width + 2 * _GAP)
+    return canvas
+
+
+def write_found_and_true(findings: Findings, truth: np.ndarray, path: Path) -> None:
+    """The picture as a PNG file."""
+    draw_found_and_true(findings, truth).save(path, format="PNG")
+
+
+def _places(mask: np.ndarray, spacing_mm: tuple[float, float]) -> list[tuple[slice, slice]]:
+    """Windows of `_CROP_MM` around the MCs, the fullest first, until `_CROPS` or all are in."""
+    rows_cols = np.argwhere(mask)
+    size = [max(8, round(_CROP_MM / spacing)) for spacing in spacing_mm]
+    places = []
+    while len(rows_cols) and len(places) < _CROPS:
+        cells, count = np.unique(rows_cols // size, axis=0, return_counts=True)
+        fullest = cells[count.argmax()]
+        middle = rows_cols[(rows_cols // size == fullest).all(axis=1)].mean(axis=0)
+        start = np.clip(middle - np.array(size) / 2, 0, None).astype(int)
+        start = np.minimum(start, np.maximum(0, np.array(mask.shape) - size))
+        window = tuple(slice(a, a + n) for a, n in zip(start.tolist(), size, strict=True))
+        places.append(window)
+        inside = ((rows_cols >= start) & (rows_cols < start + size)).all(axis=1)
+        rows_cols = rows_cols[~inside]
+    return places
+
+
+def _whole(findings: Findings, truth: np.ndarray, crops: list) -> Image.Image:
+    pixels = findings.mammogram.pixels
+    row_mm, col_mm = findings.mammogram.spacing_mm
+    height = _HEIGHT - 2 * _GAP
+    scale = height / pixels.shape[0]
+    width = max(1, round(pixels.shape[1] * scale * col_mm / row_mm))
+    image = _grey(pixels, findings.breast).resize((width, height), Image.Resampling.BOX)
+    image = image.convert("RGB")
+    draw = ImageDraw.Draw(image)
+    across = width / pixels.shape[1]
+    for mask, colour in ((truth, TRUE_COLOUR), (findings.mask, FOUND_COLOUR)):
+        marks = np.unique((np.argwhere(mask) * (scale, across)).astype(int), axis=0)
+        draw.point([(col, row) for row, col in marks.tolist()], fill=colour)
+    for number, (rows, cols) in enumerate(crops):
+        box = (cols.start * across, rows.start * scale, cols.stop * across, rows.stop * scale)
+        draw.rectangle(box, outline=_BOTH_COLOUR)
+        draw.text((box[0] + 3, box[1] + 1), str(number + 1), fill=_BOTH_COLOUR)
+    return image
+
+
+def _enlarged(findings: Findings, truth: np.ndarray, window: tuple, side: int) -> Image.Image:
+    pixels = findings.mammogram.pixels[window]
+    grey = _grey(pixels, np.ones(pixels.shape, bool))
+    image = np.array(grey.resize((side, side), Image.Resampling.BICUBIC).convert("RGB"))
+    found, true = (_outline(mask[window], side) for mask in (findings.mask, truth))
+    image[true] = TRUE_COLOUR
+    image[found] = FOUND_COLOUR
+    image[found & true] = _BOTH_COLOUR
+    return Image.fromarray(image)
+
+
+def _outline(mask: np.ndarray, side: int) -> np.ndarray:
+    large = np.array(Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST))
+    return large & ~binary_erosion(large)
+
+
+def _grey(pixels: np.ndarray, inside: np.ndarray) -> Image.Image:
+    """8-bit, stretched over what the inside holds."""
+    values = pixels[inside] if inside.any() else pixels
+    low, high = np.percentile(values, [1, 99.8])
+    scaled = (pixels - low) / max(float(high - low), 1e-6)
+    return Image.fromarray((255 * np.clip(scaled, 0, 1)).astype(np.uint8))
+
+
+def _legend(canvas: Image.Image, left: int) -> None:
+    draw = ImageDraw.Draw(canvas)
+    for offset, colour, text in (
+        (0, FOUND_COLOUR, "found"),
+        (90, TRUE_COLOUR, "true"),
+        (180, _BOTH_COLOUR, "both"),
+    ):
+        draw.rectangle((left + offset, 14, left + offset + 16, 26), fill=colour)
+        draw.text((left + offset + 22, 14), text, fill=colour)
