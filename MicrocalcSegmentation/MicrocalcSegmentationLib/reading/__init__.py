@@ -27,7 +27,10 @@ def read_mammogram(
     start = _first_bytes(path)
     if spacing_mm is not None:
         users_spacing(spacing_mm)
-    return read_dicom(path, spacing_mm) if is_dicom(start) else read_image(path, spacing_mm)
+    try:
+        return read_dicom(path, spacing_mm) if is_dicom(start) else read_image(path, spacing_mm)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -42,8 +45,12 @@ def _first_bytes(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the name") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no system takes
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path.name}: cannot be opened ({reason}); check the file") from error
+        raise _unreadable(path, error) from error
     if not start:
         raise InputError(f"{path.name}: an empty file; copy or export it again")
     return start
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or error
+    return InputError(f"{path.name}: cannot be read ({reason}); check the file and its permissions")

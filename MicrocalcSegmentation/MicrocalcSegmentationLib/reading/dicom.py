@@ -16,7 +16,7 @@ from ..geometry import IDENTITY, Geometry
 from ..mammogram import Mammogram, Source
 from .admission import MAX_SIDE_PIXELS, require_plausible_size
 from .grey_scale import brightness
-from .header import Header
+from .header import Header, short
 from .pixel_data import layout, stored_pixels
 from .spacing import Spacing, dicom_spacing
 from .views import laterality, view
@@ -108,7 +108,7 @@ def _parsed(path: Path, stop_before_pixels: bool) -> Header:
         raise
     except Exception as error:
         raise InputError(
-            f"{path.name}: a DICOM file that is cut short or damaged ({error}); "
+            f"{path.name}: a DICOM file that is cut short or damaged ({short(error)}); "
             "copy or export it again"
         ) from error
     if not known:
@@ -140,7 +140,7 @@ def _require_single_frame_mammogram(header: Header) -> None:
         modality = "MG"
     if modality != "MG":
         raise InputError(
-            f"{name}: its modality is {modality or 'not stated'}, not MG (mammography); "
+            f"{name}: its modality is {short(modality or 'not stated')}, not MG (mammography); "
             "give a mammogram"
         )
     frames = header.number("NumberOfFrames", 1)
@@ -157,8 +157,8 @@ def _require_single_frame_mammogram(header: Header) -> None:
     samples = header.whole("SamplesPerPixel", 1)
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise InputError(
-            f"{name}: a colour image ({photometric}, {samples} per pixel); mammograms are grey, "
-            "export it as MONOCHROME2"
+            f"{name}: a colour image ({short(photometric)}, {samples} values per pixel); "
+            "mammograms are grey, export it as MONOCHROME2"
         )
 
 

@@ -9,6 +9,15 @@ from ..errors import InputError
 
 _log = logging.getLogger(__name__)
 
+_QUOTED = 60  # characters of a file's own text that a message repeats
+
+
+def short(text: object) -> str:
+    """What a file or a decoder says, fit to be repeated in one sentence."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    words = " ".join(printable.split())
+    return words if len(words) <= _QUOTED else words[:_QUOTED] + "..."
+
 
 class Header:
     """Reads a data set's elements by keyword; absent and empty are the same: None.
@@ -41,10 +50,13 @@ class Header:
         try:
             value = self.value(keyword)
         except InputError as error:
-            _log.warning("%s; left out", error)
+            _log.info("%s; left out", error)
             return ()
         values = value if isinstance(value, MultiValue | list) else (value,)
-        texts = (str(one).strip(" \0") for one in values if one is not None)
+        texts = tuple(str(one).strip(" \0") for one in values if one is not None)
+        if not all(text.isprintable() for text in texts):  # a length went wrong before it
+            _log.info("%s: its DICOM element %s is damaged; left out", self.name, keyword)
+            return ()
         return tuple(text for text in texts if text)
 
     def code(self, keyword: str) -> str | None:

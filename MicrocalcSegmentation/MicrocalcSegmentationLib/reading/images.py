@@ -1,5 +1,7 @@
 """Mammograms in other files than DICOM, through SimpleITK."""
 
+import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 from ..errors import InputError
 from ..geometry import Geometry
 from ..mammogram import Mammogram, Source
+from . import codestream
 from .admission import require_plausible_size, require_usable_values
 from .spacing import file_spacing
 
@@ -23,6 +26,7 @@ FORMATS = {
     "JPEGImageIO": "JPEG",
 }
 _WITH_PRINT_RESOLUTION = ("TIFF", "JPEG")
+_CHUNK_BYTES = 1 << 20
 
 
 def read_image(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
@@ -32,8 +36,12 @@ def read_image(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
     Raises InputError for anything else.
     """
     name = path.name
+    # ITK fills up what lacks of a JPEG, and complains of it on the terminal even on a first look.
+    if path.suffix.lower() in (".jpg", ".jpeg") and not codestream.is_whole(path.read_bytes()):
+        raise _damaged(name, "JPEG")
     kind = FORMATS.get(sitk.ImageFileReader.GetImageIOFromFileName(str(path)))
-    if kind is None:
+    # NIfTI's other form, a header beside a file of pixels, is Analyze's too and says less.
+    if kind is None or (kind == "NIfTI" and not name.lower().endswith((".nii", ".nii.gz"))):
         raise InputError(
             f"{name}: not an image that can be read; give DICOM, NRRD, MHA, NIfTI, TIFF, PNG or "
             "JPEG, under its usual file ending"
@@ -45,11 +53,11 @@ def read_image(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
     try:
         reader.ReadImageInformation()
         slice_axis = _slice_axis(name, reader)
+        if kind == "NIfTI" and not _is_whole_nifti(path, reader):
+            raise _damaged(name, kind)
         image = reader.Execute()
     except RuntimeError as error:
-        raise InputError(
-            f"{name}: {kind} that is cut short or damaged; copy or export it again"
-        ) from error
+        raise _damaged(name, kind) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(not quiet)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused
@@ -59,6 +67,23 @@ def read_image(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
     require_usable_values(name, pixels)
     geometry, stated_by = _geometry(name, image, slice_axis, (kind, spacing_mm))
     return Mammogram(pixels, geometry, Source(name, str(path), spacing_from=stated_by))
+
+
+def _damaged(name: str, kind: str) -> InputError:
+    return InputError(f"{name}: {kind} that is cut short or damaged; copy or export it again")
+
+
+def _is_whole_nifti(path: Path, reader: sitk.ImageFileReader) -> bool:
+    """Whether the file, unzipped if need be, holds all its pixels; ITK fills up what lacks."""
+    bits = int(np.prod(reader.GetSize())) * int(reader.GetMetaData("bitpix"))
+    missing = int(float(reader.GetMetaData("vox_offset"))) + bits // 8
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            while missing > 0 and (chunk := file.read(_CHUNK_BYTES)):
+                missing -= len(chunk)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return missing <= 0
 
 
 def _slice_axis(name: str, reader: sitk.ImageFileReader) -> int | None:

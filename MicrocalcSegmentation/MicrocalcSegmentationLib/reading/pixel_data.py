@@ -1,8 +1,8 @@
 """Stored pixel values of a single-frame DICOM image, from any transfer syntax.
 
-pydicom finds the bytes; the pylibjpeg plug-ins decompress them. They are called by
-themselves, so that pydicom 2.4 and 3 and whatever other codecs are installed give the
-same values.
+pydicom finds the bytes; pylibjpeg's plug-ins decompress JPEG of all kinds. They are called
+directly, so that pydicom 2.4 and 3, and whatever other codecs are installed, give the same
+values.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import numpy as np
 from pydicom.uid import UID
 
 from ..errors import InputError
-from . import codestream
-from .header import Header
+from . import codestream, run_length
+from .header import Header, short
 
 # By number: pydicom 2.4 and 3 give the name JPEGLossless to two different ones.
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -133,14 +133,14 @@ def _decompressed(header: Header, grid: Layout, pixel_data: bytes, syntax: str) 
             decoded = _from_jpeg(frame, grid, syntax)
         else:
             raise InputError(
-                f"{header.name}: compressed as {UID(syntax).name}, which cannot be read; "
+                f"{header.name}: compressed as {short(UID(syntax).name)}, which cannot be read; "
                 "decompress it first, for example with gdcmconv --raw"
             )
     except InputError:
         raise
     except Exception as error:
         raise InputError(
-            f"{header.name}: its compressed pixel data are cut short or damaged ({error}); "
+            f"{header.name}: its compressed pixel data are cut short or damaged ({short(error)}); "
             "copy or export it again"
         ) from error
     values = decoded.astype(np.int32)
@@ -151,13 +151,7 @@ def _decompressed(header: Header, grid: Layout, pixel_data: bytes, syntax: str) 
 
 
 def _from_rle(frame: bytes, grid: Layout) -> np.ndarray:
-    import rle
-
-    decoded = rle.decode_pixel_data(
-        frame, version=2, rows=grid.rows, columns=grid.cols, bits_allocated=grid.bits_allocated
-    )
-    words = np.frombuffer(decoded, "<u2" if grid.bits_allocated == 16 else "u1")
-    words = words.reshape(grid.rows, grid.cols)
+    words = run_length.decode(frame, (grid.rows, grid.cols), grid.bits_allocated // 8)
     return words & words.dtype.type((1 << grid.bits_stored) - 1)
 
 
