@@ -1,0 +1,118 @@
+"""The two networks of the method: one definition, for detector and segmentator alike.
+
+Six 3 x 3 convolutions of stride 1, max-pooling 2 x 2 after the first and the second, a
+fully connected layer of 64, and one of 2 with softmax (Valvano et al. 2019). Channel
+counts and where normalisation stands are not published: they are our declared choices.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+POOLED_AFTER = (1, 2)  # of the six convolutions
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What defines a network's shape.
+
+    patch_side: N, the side of the patch it classifies, in pixels.
+    padding: "valid" or "same", of every 3 x 3 convolution.
+    channels: of the six convolutions. features: of the fully connected layer.
+    """
+
+    patch_side: int = 49
+    padding: str = "valid"
+    channels: tuple[int, ...] = (16, 32, 32, 32, 32, 32)
+    features: int = 64
+    dropout: float = 0.5
+
+    def __post_init__(self):
+        if self.padding not in ("valid", "same"):
+            raise ModelError(f"padding {self.padding!r} is unknown; use 'valid' or 'same'")
+        if len(self.channels) != 6:
+            raise ModelError(f"{len(self.channels)} channel counts given; the method has 6")
+        if self.patch_side < 22:
+            raise ModelError(f"a patch side of {self.patch_side} is too small; use 29, 39 or 49")
+
+    @property
+    def stride(self) -> int:
+        """Pixels between neighbouring outputs when the network slides over an image."""
+        return 2 ** len(POOLED_AFTER)
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        """Side of each convolution's kernel, and last that of the fully connected layer.
+
+        Where `valid` leaves a map of less than 3 pixels (N = 29 and 39), no 3 x 3 kernel
+        fits; there the kernel narrows to 1 x 1, which keeps six layers and adds no padding.
+        """
+        side, kernels = self.patch_side, []
+        for number in range(1, 7):
+            kernels.append(3 if self.padding == "same" or side >= 3 else 1)
+            if self.padding == "valid":
+                side -= kernels[-1] - 1
+            if number in POOLED_AFTER:
+                side //= 2
+        return (*kernels, side)
+
+    @property
+    def seen_side(self) -> int:
+        """Side of the part of the patch that a `valid` network's answer depends on.
+
+        46 of 49: the poolings of odd maps leave their last row and column out. Counted
+        from the patch's first pixel.
+        """
+        *kernels, side = self.kernels
+        for number in range(6, 0, -1):
+            if number in POOLED_AFTER:
+                side *= 2
+            side += kernels[number - 1] - 1
+        return side
+
+
+def build(architecture: Architecture, name: str, sliding: bool = False) -> "keras.Model":
+    """A freshly initialised Keras model.
+
+    sliding=False: (B, N, N, 1) -> (B, 1, 1, 2), the softmax of (negative, positive).
+    sliding=True, `valid` only: any (B, rows, cols, 1) -> (B, r, c, 2); output (i, j) is
+    the network's answer for the patch that starts at (4 i, 4 j).
+    Both have the same weights in the same order.
+    """
+    from keras import Input, Model, layers
+
+    if sliding and architecture.padding != "valid":
+        raise ModelError("only a network without padding can slide; build it with 'valid'")
+    side = None if sliding else architecture.patch_side
+    *kernels, last_side = architecture.kernels
+    x = inputs = Input((side, side, 1))  # (B, 49, 49, 1)
+    for number, (channels, kernel) in enumerate(
+        zip(architecture.channels, kernels, strict=True), 1
+    ):
+        x = layers.Conv2D(
+            channels,
+            kernel,
+            padding=architecture.padding,
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"conv{number}",
+        )(x)  # valid: 47, 21, 8, 6, 4, 2; same: 49, 24, 12, 12, 12, 12
+        if number in POOLED_AFTER:
+            x = layers.MaxPooling2D(2, name=f"pool{number}")(x)  # valid: 23, 10; same: 24, 12
+        x = layers.BatchNormalization(name=f"norm{number}")(x)
+    # Fully connected layers, written as convolutions so that the network can slide.
+    x = layers.Conv2D(
+        architecture.features,
+        last_side,
+        activation="relu",
+        kernel_initializer="he_normal",
+        name="fc1",
+    )(x)  # (B, 1, 1, 64)
+    x = layers.BatchNormalization(name="norm_fc1")(x)
+    x = layers.Dropout(architecture.dropout, name="dropout")(x)
+    x = layers.Conv2D(2, 1, kernel_initializer="he_normal", name="fc2")(x)  # (B, 1, 1, 2)
+    return Model(inputs, layers.Softmax(name="softmax")(x), name=name)
