@@ -1,0 +1,78 @@
+"""The method as it was published: one patch at a time, through each network.
+
+This is the reference. It defines the result; faster ways must give the same numbers.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..progress import Progress
+from .engines import Predict
+
+
+def window_starts(size: int, side: int) -> np.ndarray:
+    """First pixels of windows of `side` that overlap by half and cover `size` pixels.
+
+    The step is side // 2 (24 for 49). The last window is flush with the border, so no
+    pixel is left out. size must be at least side.
+    """
+    starts = np.arange(0, size - side + 1, side // 2)
+    return starts if starts[-1] == size - side else np.append(starts, size - side)
+
+
+def window_grid(inside: np.ndarray, side: int) -> np.ndarray:
+    """(n, 2) first (row, col) of every window that holds at least one pixel of the breast."""
+    rows, cols = (window_starts(size, side) for size in inside.shape)
+    grid = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
+    # Sums of any rectangle from a table of sums, instead of looking at each window.
+    table = np.pad(inside, [(1, 0), (1, 0)]).astype(np.int32).cumsum(0).cumsum(1)
+    r, c = grid.T
+    count = table[r + side, c + side] - table[r, c + side] - table[r + side, c] + table[r, c]
+    return grid[count > 0]
+
+
+def score_patches(
+    pixels: np.ndarray, starts_rc: np.ndarray, side: int, predict: Predict, work: "Work"
+) -> np.ndarray:
+    """(n,) float32 probability for each (side, side) patch starting at starts_rc."""
+    patches = sliding_window_view(pixels, (side, side))
+    scores = np.empty(len(starts_rc), np.float32)
+    for first in range(0, len(starts_rc), work.batch_size):
+        batch = starts_rc[first : first + work.batch_size]
+        scores[first : first + len(batch)] = predict(patches[batch[:, 0], batch[:, 1]])
+        work.progress.report((first + len(batch)) / len(starts_rc), work.text)
+    return scores
+
+
+class Work:
+    """How patches are run through: so many at once, reporting under this text."""
+
+    def __init__(self, batch_size: int, progress: Progress, text: str):
+        self.batch_size = batch_size
+        self.progress = progress
+        self.text = text
+
+
+def candidate_mask(
+    shape: tuple[int, int], starts_rc: np.ndarray, positive: np.ndarray, side: int
+) -> np.ndarray:
+    """(rows, cols) bool: the union of the positive windows, the candidate ROIs."""
+    mask = np.zeros(shape, bool)
+    for row, col in starts_rc[positive]:
+        mask[row : row + side, col : col + side] = True
+    return mask
+
+
+def score_pixels(
+    pixels: np.ndarray, where: np.ndarray, side: int, predict: Predict, work: Work
+) -> np.ndarray:
+    """(rows, cols) float32: the segmentator's probability at each pixel of `where`, once.
+
+    Elsewhere 0. Patches that reach over the border see 0 there, as over background.
+    """
+    half = side // 2
+    padded = np.pad(pixels, half)
+    scores = np.zeros(pixels.shape, np.float32)
+    # A patch centred on (r, c) starts at (r, c) of the padded image.
+    scores[where] = score_patches(padded, np.argwhere(where), side, predict, work)
+    return scores
