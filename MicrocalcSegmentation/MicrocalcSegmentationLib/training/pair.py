@@ -1,0 +1,198 @@
+"""From nothing to a model folder: sheets, detector, segmentator, thresholds, manifest."""
+
+import platform
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import label
+
+from ..errors import InputError
+from ..model import NETWORKS, Model, read_weights, save_model, write_weights
+from ..networks import Architecture, build
+from ..progress import Part, Progress
+from ..settings import METHOD_SPACING_MM
+from .film import training_tiles
+from .fit import TARGETS, Schedule, Tiles, fit
+from .pool import fill_pool, load_sheet
+from .sheets import IGNORED, MC, Sheet
+
+VALIDATION_SEEDS_FROM = 1_000_000  # sheets for validation never share a seed with training's
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a pair becomes.
+
+    sheets, validation_sheets: how many images of 5 cm side to learn from, and to check on.
+    film_tiles: folder of CBIS-DDSM tiles for two sheets of five, or None to simulate all.
+    positive_windows_kept: share of windows with an MC in them that the detector must pass.
+    false_per_cm2: false regions on validation sheets at the segmentator's threshold.
+    """
+
+    name: str
+    version: str = "1"
+    seed: int = 1
+    sheets: int = 420
+    validation_sheets: int = 40
+    film_tiles: str | None = None
+    architecture: Architecture = field(default_factory=Architecture)
+    detector_steps: int = 1200
+    segmentator_steps: int = 2400
+    positive_windows_kept: float = 0.97
+    false_per_cm2: float = 0.1
+
+
+def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progress) -> Model:
+    """Train both networks by a recipe and write the model into `output`.
+
+    work_folder keeps the sheets and each finished network, so that a second call goes
+    on where the first one stopped. Deterministic for one machine and library version.
+    """
+    if recipe.architecture.padding != "valid":
+        raise InputError("this trainer slides over tiles, which needs padding 'valid'")
+    tiles = training_tiles(Path(recipe.film_tiles)) if recipe.film_tiles else ()
+    first = recipe.seed * 10_000
+    held_from = VALIDATION_SEEDS_FROM + first
+    pool = Part(progress, 0.0, 0.15)
+    held = fill_pool(
+        work_folder, range(held_from, held_from + recipe.validation_sheets), tiles, pool
+    )
+    learnt = fill_pool(work_folder, range(first, first + recipe.sheets), tiles, pool)
+    sheets, held_sheets = [load_sheet(p) for p in learnt], [load_sheet(p) for p in held]
+    parts = {"detector": Part(progress, 0.15, 0.4), "segmentator": Part(progress, 0.4, 0.95)}
+    networks, checks = {}, {}
+    for which in NETWORKS:
+        networks[which], checks[which] = _network(
+            which, recipe, (sheets, held_sheets), work_folder, parts[which]
+        )
+    progress.report(0.95, "choosing thresholds on validation sheets")
+    detector_threshold, detector_figures = choose_detector_threshold(
+        networks["detector"], held_sheets, recipe
+    )
+    threshold, figures = choose_threshold(networks["segmentator"], held_sheets, recipe)
+    model = Model(
+        name=recipe.name,
+        version=recipe.version,
+        folder=output,
+        architectures=dict.fromkeys(NETWORKS, recipe.architecture),
+        threshold=threshold,
+        detector_threshold=detector_threshold,
+        figures={"validation sheets (simulated calcifications)": {**detector_figures, **figures}},
+        training=_record(recipe, tiles, checks),
+    )
+    save_model(model, networks)
+    progress.report(1.0, f"model written to {output}")
+    return model
+
+
+def _network(which, recipe: Recipe, sheets, work_folder: Path, progress: Progress):
+    """Train one network, or read it when an earlier call has finished it."""
+    path = work_folder / f"{which}-{recipe.seed}.npz"
+    if path.exists():
+        network = build(recipe.architecture, which, sliding=True)
+        read_weights(network, path)
+        return network, [{"resumed": "trained by an earlier call of the same recipe"}]
+    steps = recipe.detector_steps if which == "detector" else recipe.segmentator_steps
+    schedule = Schedule(steps=steps, seed=recipe.seed)
+    tiles = tuple(
+        Tiles(part, which, recipe.architecture, recipe.seed + number)
+        for number, part in enumerate(sheets)
+    )
+    network, checks = fit(which, recipe.architecture, tiles, schedule, progress)
+    write_weights(network, path)
+    return network, checks
+
+
+def choose_detector_threshold(network, sheets: list[Sheet], recipe: Recipe) -> tuple[float, dict]:
+    """The highest threshold that passes the wanted share of windows with an MC in them."""
+    scores, positive = [], []
+    for sheet in sheets:
+        target = TARGETS["detector"](sheet, recipe.architecture.patch_side)
+        values = _sliding_scores(network, sheet.pixels.astype(np.float32))
+        lattice = _lattice(target.positive, recipe.architecture, values.shape)
+        known = _lattice(target.known, recipe.architecture, values.shape)
+        scores.append(values[known])
+        positive.append(lattice[known])
+    scores, positive = np.concatenate(scores), np.concatenate(positive)
+    threshold = float(np.quantile(scores[positive], 1 - recipe.positive_windows_kept))
+    figures = {
+        "windows with an MC passed": recipe.positive_windows_kept,
+        "windows without one passed": float((scores[~positive] >= threshold).mean()),
+        "detector, balanced accuracy at 0.5": _balanced_accuracy(scores, positive),
+    }
+    return threshold, figures
+
+
+def choose_threshold(network, sheets: list[Sheet], recipe: Recipe) -> tuple[float, dict]:
+    """The lowest threshold at which false regions are as rare as wanted."""
+    candidates = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
+    found, true, false, area_cm2 = np.zeros(12), 0, np.zeros(12), 0.0
+    scores, positive = [], []
+    for sheet in sheets:
+        values = dense_scores(network, sheet.pixels.astype(np.float32), recipe.architecture)
+        mcs, count = label(sheet.labels == MC, np.ones((3, 3)))
+        true += count
+        area_cm2 += sheet.labels.size * METHOD_SPACING_MM**2 / 100
+        scores.append(values[sheet.labels != IGNORED])
+        positive.append((sheet.labels == MC)[sheet.labels != IGNORED])
+        for number, threshold in enumerate(candidates):
+            regions, total = label(values >= threshold, np.ones((3, 3)))
+            found[number] += len(np.unique(mcs[regions > 0])) - 1 if total else 0
+            touched = np.unique(regions[sheet.labels != 0])
+            false[number] += total - np.count_nonzero(touched)
+    rates = false / area_cm2
+    enough = np.flatnonzero(rates <= recipe.false_per_cm2)
+    chosen = int(enough[0]) if len(enough) else len(candidates) - 1
+    scores, positive = np.concatenate(scores), np.concatenate(positive)
+    return candidates[chosen], {
+        "MCs touched at the threshold": float(found[chosen] / max(true, 1)),
+        "false regions per cm2 at the threshold": float(rates[chosen]),
+        "segmentator, balanced accuracy at 0.5": _balanced_accuracy(scores, positive),
+        "true MCs": int(true),
+        "area, cm2": area_cm2,
+    }
+
+
+def dense_scores(network, pixels: np.ndarray, architecture: Architecture) -> np.ndarray:
+    """(rows, cols) probability at every pixel, by a sliding network."""
+    from ..inference.dense import score_pixels_sliding
+    from ..inference.engines import map_predictor
+    from ..inference.windows import Work
+    from ..progress import Silent
+
+    sides = (architecture.patch_side, architecture.seen_side)
+    predict = map_predictor(network, "cpu:0")
+    everywhere = np.ones(pixels.shape, bool)
+    return score_pixels_sliding(pixels, everywhere, sides, predict, Work(1, Silent(), ""))
+
+
+def _sliding_scores(network, pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(network.predict_on_batch(pixels[None, ..., None]))[0, ..., 1]
+
+
+def _lattice(values: np.ndarray, architecture: Architecture, shape) -> np.ndarray:
+    half, stride = architecture.patch_side // 2, architecture.stride
+    return values[half::stride, half::stride][: shape[0], : shape[1]]
+
+
+def _balanced_accuracy(scores: np.ndarray, positive: np.ndarray) -> float:
+    return float(((scores[positive] >= 0.5).mean() + (scores[~positive] < 0.5).mean()) / 2)
+
+
+def _record(recipe: Recipe, tiles, checks: dict) -> dict:
+    import keras
+
+    record = asdict(replace(recipe, film_tiles=None))
+    record["film_tiles"] = f"{len(tiles)} CBIS-DDSM tiles" if tiles else "none"
+    return {
+        "command": "microcalc train",
+        "recipe": record,
+        "checks": checks,
+        "libraries": {
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }

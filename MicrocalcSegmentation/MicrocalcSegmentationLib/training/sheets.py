@@ -1,0 +1,117 @@
+"""Training images: pieces of breast with calcifications in, ready for the networks.
+
+A sheet is a square of tissue at 0.05 mm, already normalised, with a label per pixel.
+Its tissue is simulated, or a real film tile that holds no annotated calcification.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import binary_dilation
+
+from ..normalisation import local_statistics, normalise
+from ..resampling import resize, resize_mask, working_shape
+from ..settings import METHOD_SPACING_MM
+from ..simulation import acquisition, anatomy, calcifications
+from ..simulation.insertion import insert
+
+SHEET_PX = 1024
+BACKGROUND, MC, IGNORED = 0, 1, 2
+DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Siemens, GE
+FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
+_WITHOUT_MCS, _WITH_FILM = 0.2, 0.4
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """pixels: (1024, 1024) float16, normalised. labels: uint8 of BACKGROUND, MC, IGNORED."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+
+def make_sheet(seed: int, film_tiles: tuple[Path, ...] = ()) -> Sheet:
+    """One training image; the same seed and tiles give the same image.
+
+    film_tiles: 8-bit grey images of film to use as tissue in two sheets of five.
+    """
+    rng = np.random.default_rng(seed)
+    film = rng.random() < _WITH_FILM
+    spacing = float(rng.choice(FILM_SPACINGS_MM if film else DIGITAL_SPACINGS_MM))
+    if film and film_tiles:
+        tissue, inside = _film_tissue(film_tiles[rng.integers(len(film_tiles))], rng)
+    else:
+        tissue, inside = _simulated_tissue(spacing, rng)
+    if film and rng.random() < 0.3:
+        tissue = acquisition.noisy(tissue, spacing, rng.uniform(0.2, 1.0), rng)
+    placed = [] if rng.random() < _WITHOUT_MCS else _calcifications(tissue.shape, spacing, rng)
+    inserted = insert(tissue, inside, spacing, placed, rng)
+    pixels = _with_artefacts(inserted.pixels, inside, spacing, film, rng)
+    return _finish(pixels, inside, inserted, spacing)
+
+
+def _film_tissue(path: Path, rng) -> tuple[np.ndarray, np.ndarray]:
+    pixels = np.asarray(Image.open(path).convert("L"), np.float32)
+    pixels = np.rot90(pixels, rng.integers(4))
+    # Below a twentieth of full scale a film tile shows air; its texture is the scanner's.
+    return pixels + rng.uniform(-0.5, 0.5, pixels.shape).astype(np.float32), pixels > 12
+
+
+def _simulated_tissue(spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
+    side = int(np.ceil(SHEET_PX * METHOD_SPACING_MM / spacing))
+    tissue = anatomy.tissue((side, side), spacing, rng)
+    inside = np.ones(tissue.shape, bool)
+    if rng.random() < 0.3:
+        tissue, inside = _with_skin_line(tissue, spacing, rng)
+    return acquisition.noisy(tissue, spacing, np.exp(rng.uniform(-0.7, 0.4)), rng), inside
+
+
+def _with_skin_line(tissue: np.ndarray, spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the field along a circle of breast-like radius, thinner and brightest at the edge."""
+    rows, cols = np.ogrid[: tissue.shape[0], : tissue.shape[1]]
+    radius = rng.uniform(40, 120) / spacing
+    depth = rng.uniform(0.3, 0.9) * tissue.shape[1]
+    off = rng.uniform(0, 1) * tissue.shape[0]
+    to_skin_mm = (radius - np.hypot(rows - off, cols - depth + radius)) * spacing
+    thinning = -3 * np.exp(-np.clip(to_skin_mm, 0, None) / rng.uniform(1, 5)) * tissue.std()
+    skin = np.exp(-(((to_skin_mm - 0.8) / 0.5) ** 2)) * rng.uniform(0, 1.5) * tissue.std()
+    inside = to_skin_mm > 0
+    return np.where(inside, tissue + thinning + skin, tissue.min() - 4).astype(np.float32), inside
+
+
+def _calcifications(shape, spacing: float, rng) -> list[calcifications.Placed]:
+    placed = calcifications.scattered(shape, rng.poisson(6), rng)
+    for _ in range(rng.integers(1, 6)):
+        placed += calcifications.cluster(rng.uniform(0.05, 0.95, 2) * shape, spacing, rng)
+    return placed
+
+
+def _with_artefacts(pixels, inside, spacing: float, film: bool, rng) -> np.ndarray:
+    _, deviation = local_statistics(pixels, inside, (spacing, spacing))
+    pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(12 if film else 4), rng)
+    if film and rng.random() < 0.6:
+        pixels = acquisition.film_damage(pixels, deviation, spacing, rng)
+    if rng.random() < 0.1:
+        pixels = acquisition.bead(pixels, spacing, 3 * float(pixels.std()), rng)
+    if rng.random() < 0.4:
+        pixels = acquisition.sharpened(pixels, spacing, rng)
+    return pixels
+
+
+def _finish(pixels, inside, inserted, spacing: float) -> Sheet:
+    shape = working_shape(pixels.shape, (spacing, spacing))
+    inside = resize_mask(inside, shape)
+    method = (METHOD_SPACING_MM, METHOD_SPACING_MM)
+    normalised = normalise(resize(pixels, shape), inside, method).values
+    labels = np.zeros(shape, np.uint8)
+    faint = binary_dilation(resize_mask(inserted.faint, shape), iterations=2)
+    labels[faint] = IGNORED
+    labels[resize_mask(inserted.mask, shape)] = MC
+    return Sheet(_square(normalised).astype(np.float16), _square(labels))
+
+
+def _square(values: np.ndarray) -> np.ndarray:
+    short = [max(0, SHEET_PX - size) for size in values.shape]
+    return np.pad(values, [(0, short[0]), (0, short[1])])[:SHEET_PX, :SHEET_PX]
