@@ -1,0 +1,161 @@
+"""From a mammogram to its findings: the one way that every user of the library takes."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .breast import breast_region
+from .calcifications import label_calcifications, measure
+from .clusters import find_clusters
+from .errors import InputError
+from .findings import Findings
+from .inference.dense import score_pixels_sliding
+from .inference.engines import choose_device, map_predictor, patch_predictor
+from .inference.windows import Work, candidate_mask, score_patches, score_pixels, window_grid
+from .mammogram import Mammogram
+from .model import Model
+from .normalisation import normalise
+from .progress import Part, Progress, Silent
+from .resampling import resize, resize_mask, sample, working_shape
+from .settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Working:
+    """The breast's bounding box on the 0.05 mm grid, and the way back.
+
+    box: slices of the image's own grid. own_shape: that box's shape in own pixels.
+    values: normalised; inside: breast; deviation: local deviation in grey values.
+    """
+
+    box: tuple[slice, slice]
+    own_shape: tuple[int, int]
+    values: np.ndarray
+    inside: np.ndarray
+    deviation: np.ndarray
+
+
+def segment(
+    mammogram: Mammogram,
+    model: Model,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Find the microcalcifications of a mammogram and group them into clusters.
+
+    The breast is separated from the background by Otsu's threshold and brought to
+    0.05 mm and to units of its local texture. The detector scans it in windows that
+    overlap by half; the segmentator classifies every pixel of the positive ones. The
+    probabilities come back to the image's own grid, where they are thresholded,
+    labelled, measured and grouped.
+
+    Raises InputError when the image cannot be used; lets `Cancelled` from progress pass.
+    """
+    settings, progress = settings or Settings(), progress or Silent()
+    threshold = model.threshold if settings.threshold is None else settings.threshold
+    detector_threshold = (
+        model.detector_threshold
+        if settings.detector_threshold is None
+        else settings.detector_threshold
+    )
+    settings = replace(settings, threshold=threshold, detector_threshold=detector_threshold)
+    progress.report(0.0, "finding the breast")
+    breast = breast_region(mammogram)
+    working = _prepare(mammogram, breast, model, Part(progress, 0.02, 0.1))
+    candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
+    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.95))
+    progress.report(0.95, "measuring")
+    findings = _describe(mammogram, breast, working, (candidates, probability), (model, settings))
+    progress.report(1.0, "done")
+    return findings
+
+
+def _prepare(mammogram: Mammogram, breast, model: Model, progress: Progress) -> _Working:
+    """Cut, resample and normalise the breast."""
+    progress.report(0.0, "bringing the image to 0.05 mm")
+    box = _bounding_box(breast)
+    own = mammogram.pixels[box]
+    shape = working_shape(own.shape, mammogram.spacing_mm)
+    side = max(architecture.patch_side for architecture in model.architectures.values())
+    if min(shape) < side:
+        raise InputError(
+            f"{mammogram.source.name}: the breast measures {shape[0]} x {shape[1]} pixels of "
+            f"0.05 mm, less than one patch of {side}; give a larger image, or check its spacing"
+        )
+    inside = resize_mask(breast[box], shape)
+    pixels = resize(own, shape)
+    progress.report(0.5, "normalising")
+    spacing_mm = tuple(
+        spacing * size / new
+        for spacing, size, new in zip(mammogram.spacing_mm, own.shape, shape, strict=True)
+    )
+    normalised = normalise(pixels, inside, spacing_mm)
+    return _Working(box, own.shape, normalised.values, inside, normalised.deviation)
+
+
+def _detect(working: _Working, model: Model, settings: Settings, progress: Progress):
+    """(rows, cols) bool on the working grid: breast pixels of positive windows."""
+    device = choose_device(settings.device)
+    side = model.architectures["detector"].patch_side
+    starts = window_grid(working.inside, side)
+    predict = patch_predictor(model.detector, device)
+    work = Work(settings.batch_size, progress, "detector: scanning the breast")
+    scores = score_patches(working.values, starts, side, predict, work)
+    positive = scores >= settings.detector_threshold
+    _log.info("%d of %d windows are candidates", positive.sum(), len(starts))
+    return candidate_mask(working.values.shape, starts, positive, side) & working.inside
+
+
+def _segmentate(
+    working: _Working, candidates: np.ndarray, model: Model, settings: Settings, progress: Progress
+) -> np.ndarray:
+    """(rows, cols) float32 probability on the working grid, 0 outside the candidates."""
+    device = choose_device(settings.device)
+    architecture = model.architectures["segmentator"]
+    work = Work(settings.batch_size, progress, "segmentator: classifying candidate pixels")
+    if settings.evaluation == "sliding" and architecture.padding == "valid":
+        predict = map_predictor(model.sliding_segmentator, device)
+        sides = (architecture.patch_side, architecture.seen_side)
+        return score_pixels_sliding(working.values, candidates, sides, predict, work)
+    predict = patch_predictor(model.segmentator, device)
+    return score_pixels(working.values, candidates, architecture.patch_side, predict, work)
+
+
+def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Findings:
+    """Bring the maps to the image's own grid; threshold, label, measure and group."""
+    (candidates, probability), (model, settings) = maps, made_by
+    shape, box = mammogram.pixels.shape, working.box
+    own_probability = np.zeros(shape, np.float32)
+    own_probability[box] = np.clip(sample(probability, working.own_shape), 0, 1)
+    own_probability[~breast] = 0
+    own_candidates = np.zeros(shape, bool)
+    own_candidates[box] = resize_mask(candidates, working.own_shape)
+    deviation = np.ones(shape, np.float32)
+    deviation[box] = sample(working.deviation, working.own_shape)
+    mask = own_probability >= settings.threshold
+    spacing_mm = mammogram.spacing_mm
+    labels = label_calcifications(mask, spacing_mm, settings.min_mc_area_mm2)
+    measured = measure(labels, mammogram.pixels, deviation, own_probability, spacing_mm)
+    calcifications, clusters = find_clusters(labels, measured, spacing_mm)
+    return Findings(
+        mammogram=mammogram,
+        probability=own_probability,
+        labels=labels,
+        breast=breast,
+        candidates=own_candidates & breast,
+        calcifications=calcifications,
+        clusters=clusters,
+        threshold=settings.threshold,
+        detector_threshold=settings.detector_threshold,
+        model_name=model.name,
+        model_version=model.version,
+        settings=settings,
+    )
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
