@@ -4,6 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
+import slicerio
 from MicrocalcSegmentationLib.export.nrrd import write_segmentation
 from MicrocalcSegmentationLib.export.segments import cluster_colour
 from MicrocalcSegmentationLib.geometry import Geometry
@@ -191,7 +192,6 @@ def test_findings_without_mcs_load_as_an_empty_segmentation(mrml, slicer, tmp_pa
 
 
 def test_slicerio_reads_the_same_segments(tmp_path, make_findings, geometry):
-    slicerio = pytest.importorskip("slicerio")
     findings = make_findings(geometry=geometry)
     write_segmentation(findings, tmp_path / "image.seg.nrrd")
     read = slicerio.read_segmentation(str(tmp_path / "image.seg.nrrd"))

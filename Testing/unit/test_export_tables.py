@@ -1,10 +1,16 @@
 """`calcifications.csv` and `clusters.csv`."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
-from MicrocalcSegmentationLib.export.tables import write_calcifications, write_clusters
+from MicrocalcSegmentationLib.export.tables import (
+    CALCIFICATION_COLUMNS,
+    CLUSTER_COLUMNS,
+    write_calcifications,
+    write_clusters,
+)
 from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.mammogram import Source
 
@@ -76,3 +82,13 @@ def test_same_findings_give_the_same_bytes(tmp_path, make_findings):
     content = (tmp_path / "a.csv").read_bytes()
     assert content == (tmp_path / "b.csv").read_bytes()
     assert b"\r" not in content
+
+
+def test_every_column_is_explained_in_the_documentation():
+    text = (Path(__file__).parents[2] / "Resources" / "Formats.md").read_text(encoding="utf-8")
+    for section, columns in (
+        ("## calcifications.csv", CALCIFICATION_COLUMNS),
+        ("## clusters.csv", CLUSTER_COLUMNS),
+    ):
+        table = text.split(section)[1].split("\n## ")[0]
+        assert [name for name in columns if f"`{name}`" not in table] == []

@@ -8,6 +8,7 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from ..findings import Findings
 from ..geometry import Geometry
@@ -79,9 +80,10 @@ def _segmentation_fields(findings: Findings, values: np.ndarray) -> dict[str, st
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
+    boxes = find_objects(values)
     for index, segment in enumerate(segments(findings)):
         own = _segment_fields(segment, findings.mammogram.laterality)
-        own["Extent"] = _extent(values == segment.value)
+        own["Extent"] = _extent(boxes[segment.value - 1])
         fields.update({f"Segment{index}_{key}": value for key, value in own.items()})
     return fields
 
@@ -99,13 +101,10 @@ def _segment_fields(segment: Segment, laterality: str | None) -> dict[str, str]:
     }
 
 
-def _extent(inside: np.ndarray) -> str:
-    """First and last index along each axis, columns first; an empty extent when all False."""
-    rows = np.flatnonzero(inside.any(axis=1))
-    cols = np.flatnonzero(inside.any(axis=0))
-    if rows.size == 0:
-        return "0 -1 0 -1 0 -1"
-    return f"{cols[0]} {cols[-1]} {rows[0]} {rows[-1]} 0 0"
+def _extent(box_rc: tuple[slice, slice]) -> str:
+    """First and last index along each axis, columns first."""
+    rows, cols = box_rc
+    return f"{cols.start} {cols.stop - 1} {rows.start} {rows.stop - 1} 0 0"
 
 
 def _vector(numbers: np.ndarray | tuple[float, ...]) -> str:

@@ -97,7 +97,7 @@ def _draw_breast(findings: Findings) -> Image.Image:
     for mc in findings.calcifications:
         if mc.cluster == 0:
             x, y = view.xy((mc.row, mc.col))
-            draw.circle((x, y), 6, outline=_rgb(ISOLATED_COLOUR), width=2)
+            draw.ellipse((x - 6, y - 6, x + 6, y + 6), outline=_rgb(ISOLATED_COLOUR), width=2)
     for cluster in findings.clusters:
         _outline_cluster(draw, view, cluster)
     _draw_scale_bar(draw, view)

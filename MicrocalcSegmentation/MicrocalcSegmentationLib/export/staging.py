@@ -4,6 +4,7 @@ import errno
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from ..errors import InputError
@@ -42,11 +43,7 @@ def write_all(folder: Path, writers: Mapping[str, Write]) -> dict[str, Path]:
 
 def _make_missing(folder: Path) -> list[Path]:
     """Make the folder; return the ones that were made, innermost first."""
-    missing = []
-    ancestor = folder
-    while not ancestor.exists():
-        missing.append(ancestor)
-        ancestor = ancestor.parent
+    missing = list(takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
