@@ -37,7 +37,9 @@ IDENTIFIERS = (
     *("InstitutionName", "PatientOrientation", "ViewPosition", "ImageLaterality", "Laterality"),
     *("Rows", "Columns", "BitsStored", "PhotometricInterpretation", "PresentationIntentType"),
 )
-_MAX_INFLATED = 2 * MAX_SIDE_PIXELS**2 + (1 << 26)  # the pixels, and 64 MiB of header
+_PREAMBLE_BYTES = 132  # with "DICM" at its end
+_PIXEL_GROUPS = (b"\xe0\x7f", b"\x7f\xe0")  # 7FE0 in either byte order
+_MAX_INFLATED_BYTES = 2 * MAX_SIDE_PIXELS**2 + (1 << 26)  # the pixels, and 64 MiB of header
 
 
 def is_dicom(start: bytes) -> bool:
@@ -62,13 +64,13 @@ def read_dicom(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
     name = path.name
     with _warnings_logged(name):
         # The header alone first: a tomosynthesis object is refused without reading its gigabytes.
-        header = _parsed(path, stop_before_pixels=True)
-        _require_single_frame_mammogram(header)
+        header, has_pixels = _parsed(path, stop_before_pixels=True)
+        _require_single_frame_mammogram(header, has_pixels)
         grid = layout(header)
         require_plausible_size(name, (grid.rows, grid.cols))
         spacing = dicom_spacing(header, spacing_mm)
         presentation = _presentation(header)
-        header = _parsed(path, stop_before_pixels=False)
+        header, _ = _parsed(path, stop_before_pixels=False)
         stored = stored_pixels(header, _transfer_syntax(header))
         pixels, valid = brightness(header, stored, presentation == "FOR PROCESSING")
         return Mammogram(
@@ -95,14 +97,20 @@ def _warnings_logged(name: str) -> Iterator[None]:
                 _log.info("%s: %s", name, warning.message)
 
 
-def _parsed(path: Path, stop_before_pixels: bool) -> Header:
+def _parsed(path: Path, stop_before_pixels: bool) -> tuple[Header, bool]:
+    """The header, with pixels or not, and whether pixel data follow it.
+
+    Raises InputError where it is not DICOM after all, or damaged.
+    """
     # On damaged files pydicom raises nearly anything: InvalidDicomError, EOFError, KeyError,
     # struct.error, zlib.error, RecursionError, ...; here they all mean the same.
     try:
-        meta = pydicom.filereader.read_file_meta_info(path)
-        if meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:
-            _require_plausible_inflation(path, meta)
-        dataset = pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, force=True)
+        _require_plausible_inflation(path)
+        with path.open("rb") as file:
+            dataset = pydicom.dcmread(file, stop_before_pixels=stop_before_pixels, force=True)
+            # pydicom takes the end of a cut file for the end of its header, but where pixel data
+            # made it stop, it goes back to their tag. Deflated data it has read to the end.
+            has_pixels = file.read(2) in _PIXEL_GROUPS or _is_deflated(dataset.file_meta)
         known = any(keyword in dataset for keyword in ("SOPClassUID", "Modality", "Rows"))
     except InputError:
         raise
@@ -116,28 +124,44 @@ def _parsed(path: Path, stop_before_pixels: bool) -> Header:
             f"{path.name}: no readable DICOM header; the file is cut short, damaged or not an "
             "image, copy or export it again"
         )
-    return Header(path.name, dataset)
+    return Header(path.name, dataset), has_pixels
 
 
-def _require_plausible_inflation(path: Path, meta: pydicom.Dataset) -> None:
+def _is_deflated(meta: pydicom.Dataset) -> bool:
+    return meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian
+
+
+def _require_plausible_inflation(path: Path) -> None:
     """Refuse a deflated data set that would fill the memory, before pydicom inflates it."""
     with path.open("rb") as file:
-        file.seek(132 + 12 + int(meta.FileMetaInformationGroupLength))
+        if file.read(_PREAMBLE_BYTES)[-4:] != b"DICM":
+            return
+        meta = pydicom.filereader.read_file_meta_info(path)
+        if not _is_deflated(meta):
+            return
+        file.seek(_PREAMBLE_BYTES + 12 + int(meta.FileMetaInformationGroupLength))
         inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
         chunk = file.read(1 << 16)
         while chunk:
             size += len(inflater.decompress(chunk, 1 << 24))
             chunk = inflater.unconsumed_tail or file.read(1 << 16)
-            if size > _MAX_INFLATED:
-                raise InputError(f"{path.name}: far more data than a mammogram; it is damaged")
+            if size > _MAX_INFLATED_BYTES:
+                raise InputError(
+                    f"{path.name}: inflates to more data than a mammogram has; the file is damaged"
+                )
 
 
-def _require_single_frame_mammogram(header: Header) -> None:
+def _require_single_frame_mammogram(header: Header, has_pixels: bool) -> None:
     name = header.name
     modality = header.code("Modality")
     sop_class = header.code("SOPClassUID") or ""
     if modality is None and sop_class in (FOR_PRESENTATION_MG, FOR_PROCESSING_MG):
         modality = "MG"
+    if not has_pixels and modality in (None, "MG"):
+        raise InputError(
+            f"{name}: no pixel data; the file is cut short or holds no image, "
+            "copy or export it again"
+        )
     if modality != "MG":
         raise InputError(
             f"{name}: its modality is {short(modality or 'not stated')}, not MG (mammography); "
@@ -149,12 +173,8 @@ def _require_single_frame_mammogram(header: Header) -> None:
             f"{name}: a multi-frame object ({frames:g} frames; tomosynthesis?), which is not "
             "read; give the 2-D mammogram of the same view"
         )
-    photometric = header.code("PhotometricInterpretation")
-    if photometric is None:
-        raise InputError(
-            f"{name}: no image in it (no Photometric Interpretation); give the mammogram itself"
-        )
-    samples = header.whole("SamplesPerPixel", 1)
+    photometric = header.code("PhotometricInterpretation") or "not stated"
+    samples = header.integer("SamplesPerPixel", 1)
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise InputError(
             f"{name}: a colour image ({short(photometric)}, {samples} values per pixel); "
@@ -167,7 +187,7 @@ def _transfer_syntax(header: Header) -> str:
     stated = header.dataset.file_meta.get("TransferSyntaxUID")
     if stated:
         return str(stated)
-    implicit, little_endian = header.dataset.original_encoding
+    implicit, little_endian = header.encoding
     if not little_endian:
         return uid.ExplicitVRBigEndian
     return uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian

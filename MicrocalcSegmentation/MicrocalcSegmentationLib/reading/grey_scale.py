@@ -83,13 +83,14 @@ def _displayed(header: Header, table: np.ndarray, present: np.ndarray) -> np.nda
         _log.warning("%s: MONOCHROME2 with an inverse Presentation LUT; not inverted", header.name)
     shown = _voi(header, table)
     if shown is not None:
-        falling = shown[present][-1] < shown[present][0]
-        rising = table[present][-1] > table[present][0]
+        rises = np.ptp(shown[present][[0, -1]]) == 0 or (
+            (shown[present][-1] > shown[present][0]) == (table[present][-1] > table[present][0])
+        )
         if _levels_apart(shown[present]) >= KEPT_LEVELS * present.sum():
             table = shown
         else:
             _log.info("%s: its VOI transform merges grey levels; left off", header.name)
-            inverted ^= falling == rising
+            inverted ^= not rises
     return table[0] + table[-1] - table if inverted else table
 
 
@@ -121,10 +122,11 @@ def _looked_up(item: Header, values: np.ndarray, signed: bool) -> np.ndarray:
     count = int(descriptor[0]) or 0x10000
     first = descriptor[1] - (0x10000 if signed and descriptor[1] > 0x7FFF else 0)
     if isinstance(data, bytes):
-        kind = "u1" if len(data) <= count + 1 and descriptor[2] == 8 else "<u2"
-        if kind == "<u2" and not item.dataset.original_encoding[1]:
-            kind = ">u2"
-        data = np.frombuffer(data[: len(data) // np.dtype(kind).itemsize * 2], kind)
+        if descriptor[2] == 8 and len(data) <= count + 1:  # two entries packed in a word
+            data = np.frombuffer(data, "u1")
+        else:
+            order = "<" if item.encoding[1] else ">"
+            data = np.frombuffer(data, f"{order}u2", len(data) // 2)
     entries = np.asarray(data, dtype=np.float64).ravel()[:count]
     if len(entries) < count:
         raise InputError(

@@ -4,6 +4,7 @@ import logging
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
 from ..errors import InputError
 
@@ -22,12 +23,22 @@ def short(text: object) -> str:
 class Header:
     """Reads a data set's elements by keyword; absent and empty are the same: None.
 
-    name: what to call the file in messages.
+    name: what to call the file in messages. whole: for the item of a sequence, the header of
+        the whole data set.
     """
 
-    def __init__(self, name: str, dataset: Dataset):
+    def __init__(self, name: str, dataset: Dataset, whole: "Header | None" = None):
         self.name = name
         self.dataset = dataset
+        self._whole = whole or self
+
+    @property
+    def encoding(self) -> tuple[bool, bool]:
+        """Whether it was found in implicit VR, and whether in little endian."""
+        dataset = self._whole.dataset
+        if hasattr(dataset, "original_encoding"):
+            return dataset.original_encoding
+        return dataset.read_implicit_vr, dataset.read_little_endian  # pydicom 2.4
 
     def value(self, keyword: str):
         """The element's value as pydicom gives it, or None.
@@ -84,7 +95,7 @@ class Header:
         numbers = self.numbers(keyword)
         return numbers[0] if numbers else default
 
-    def whole(self, keyword: str, default: int | None = None) -> int:
+    def integer(self, keyword: str, default: int | None = None) -> int:
         """Its first value as an int.
 
         Raises InputError when there is neither a value nor a default, or it is no whole number.
@@ -98,7 +109,7 @@ class Header:
         return int(number)
 
     def items(self, keyword: str) -> tuple["Header", ...]:
-        """The items of a sequence."""
+        """The items of a sequence; () when there are none."""
         value = self.value(keyword)
-        items = value if isinstance(value, list | MultiValue) or hasattr(value, "__iter__") else ()
-        return tuple(Header(self.name, item) for item in items if isinstance(item, Dataset))
+        items = value if isinstance(value, Sequence) else ()
+        return tuple(Header(self.name, item, self._whole) for item in items)

@@ -63,9 +63,9 @@ class Layout:
 
 def layout(header: Header) -> Layout:
     """The header's description of its pixels; raises InputError when it makes no sense."""
-    bits_allocated = header.whole("BitsAllocated")
-    bits_stored = header.whole("BitsStored", bits_allocated)
-    high_bit = header.whole("HighBit", bits_stored - 1)
+    bits_allocated = header.integer("BitsAllocated")
+    bits_stored = header.integer("BitsStored", bits_allocated)
+    high_bit = header.integer("HighBit", bits_stored - 1)
     if bits_allocated not in (8, 16) or not bits_stored <= high_bit + 1 <= bits_allocated:
         raise InputError(
             f"{header.name}: {bits_stored} bits stored in {bits_allocated}, up to bit {high_bit}, "
@@ -73,8 +73,8 @@ def layout(header: Header) -> Layout:
         )
     if bits_stored < 2:
         raise InputError(f"{header.name}: one-bit pixels are a mask; give the mammogram itself")
-    signed = header.whole("PixelRepresentation", 0) == 1
-    shape = header.whole("Rows"), header.whole("Columns")
+    signed = header.integer("PixelRepresentation", 0) == 1
+    shape = header.integer("Rows"), header.integer("Columns")
     return Layout(*shape, bits_allocated, bits_stored, high_bit, signed)
 
 

@@ -2,10 +2,6 @@
 
 from .header import Header
 
-VIEW_POSITIONS = (
-    *("CC", "MLO", "ML", "LM", "LMO", "FB", "SIO", "ISO", "XCC", "XCCL", "XCCM"),
-    *("AT", "CV", "TAN"),
-)
 # Context Group 4014, View for Mammography: SNOMED CT, and the older SNOMED RT that most
 # archives still hold.
 _VIEW_CODES = {
