@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .breast import breast_region
-from .calcifications import label_calcifications, measure
+from .calcifications import Measured, label_calcifications, measure
 from .clusters import find_clusters
 from .errors import InputError
 from .findings import Findings
@@ -138,7 +138,7 @@ def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) ->
     mask = own_probability >= settings.threshold
     spacing_mm = mammogram.spacing_mm
     labels = label_calcifications(mask, spacing_mm, settings.min_mc_area_mm2)
-    measured = measure(labels, mammogram.pixels, deviation, own_probability, spacing_mm)
+    measured = measure(labels, Measured(mammogram.pixels, deviation, own_probability), spacing_mm)
     calcifications, clusters = find_clusters(labels, measured, spacing_mm)
     return Findings(
         mammogram=mammogram,

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from MicrocalcSegmentationLib.calcifications import Measured, label_calcifications, measure
+
+SPACING = (0.05, 0.05)
+
+
+def test_regions_that_touch_by_a_corner_are_one_mc():
+    mask = np.zeros((10, 10), bool)
+    mask[2, 2] = mask[3, 3] = mask[7, 7] = True
+    labels = label_calcifications(mask, SPACING, 0)
+    assert labels[2, 2] == labels[3, 3] == 1
+    assert labels[7, 7] == 2
+
+
+def test_an_mc_of_exactly_the_smallest_area_is_kept_and_a_smaller_one_dropped():
+    mask = np.zeros((12, 12), bool)
+    mask[1, 1:4] = True
+    mask[8, 8:10] = True
+    labels = label_calcifications(mask, SPACING, 3 * 0.05 * 0.05)
+    assert labels.max() == 1
+    assert np.array_equal(labels > 0, mask & (np.arange(12)[:, None] == 1))
+
+
+def test_numbers_have_no_gaps_after_small_ones_are_dropped():
+    mask = np.zeros((30, 30), bool)
+    mask[1, 1] = mask[10:13, 10:13] = mask[20, 2] = mask[25:28, 25:28] = True
+    assert set(np.unique(label_calcifications(mask, SPACING, 0.02))) == {0, 1, 2}
+
+
+@pytest.fixture
+def one_mc():
+    pixels = np.full((60, 60), 100.0)
+    labels = np.zeros((60, 60), np.int32)
+    labels[30:33, 20:24] = 1
+    pixels[30:33, 20:24] = 110
+    pixels[31, 21] = 130
+    probability = np.where(labels > 0, 0.9, 0.0)
+    probability[31, 21] = 0.97
+    return labels, Measured(pixels, np.full((60, 60), 5.0), probability)
+
+
+def test_an_mc_is_measured_against_its_surroundings(one_mc):
+    (mc,) = measure(*one_mc, (0.05, 0.1))
+    assert (mc.number, mc.cluster) == (1, 0)
+    assert (mc.row, mc.col) == (31, 21.5)
+    assert mc.area_mm2 == pytest.approx(12 * 0.005)
+    assert mc.diameter_mm == pytest.approx(2 * np.sqrt(0.06 / np.pi))
+    assert mc.peak_contrast == pytest.approx(6)
+    assert mc.mean_contrast == pytest.approx((11 * 10 + 30) / 12 / 5)
+    assert mc.probability == pytest.approx(0.97)
+
+
+def test_a_neighbouring_mc_is_no_background(one_mc):
+    labels, on = one_mc
+    labels[30:33, 28:34] = 2
+    on.pixels[30:33, 28:34] = 4000
+    mc, _ = measure(labels, on, (0.05, 0.05))
+    assert mc.peak_contrast == pytest.approx(6)
+
+
+def test_an_mc_in_the_corner_is_measured():
+    labels = np.zeros((50, 50), np.int32)
+    labels[:2, :2] = 1
+    pixels = np.where(labels > 0, 4.0, 1.0)
+    (mc,) = measure(labels, Measured(pixels, np.ones((50, 50)), pixels / 4), SPACING)
+    assert mc.peak_contrast == pytest.approx(3)
+
+
+def test_an_mc_without_any_background_still_has_finite_contrast():
+    labels = np.ones((4, 4), np.int32)
+    flat = np.ones((4, 4))
+    (mc,) = measure(labels, Measured(flat, flat, flat), SPACING)
+    assert mc.mean_contrast == 0
