@@ -247,7 +247,7 @@ def test_an_image_of_padding_alone_is_refused(mg_file):
         read_mammogram(path)
 
 
-@pytest.mark.parametrize("slope", ["0", "NaN", "inf"])
+@pytest.mark.parametrize("slope", ["0", "NaN", "inf", "1e300"])
 def test_a_rescale_that_leaves_nothing_is_refused(mg_file, slope):
     def edit(dataset):
         with pydicom.config.disable_value_validation():

@@ -119,6 +119,11 @@ def test_identifiers_are_text_by_keyword(mg_file):
     assert all(type(value) is str for value in source.dicom.values())
 
 
+def test_a_damaged_identifier_is_left_out_and_the_image_is_read(mg_file):
+    path = mg_file(setting(StudyID="from\x00the\x02next element"))
+    assert "StudyID" not in read_mammogram(path).source.dicom
+
+
 def test_odd_values_are_read_in_silence_and_logged(mg_file, caplog, capfd):
     caplog.set_level(logging.INFO)
     path = mg_file(setting(StudyDate="yesterday", PatientID="x" * 200))

@@ -15,6 +15,7 @@ from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.reading import dicom, read_mammogram
 from MicrocalcSegmentationLib.simulation import dicom_mg
 from MicrocalcSegmentationLib.simulation.dicom_mg import SYNTAXES, Encoding
+from openjpeg.utils import encode_array
 
 FUZZ = settings(
     max_examples=25,
@@ -173,6 +174,16 @@ def test_a_compressed_stream_that_claims_more_than_its_header(mg_file):
         content[start : start + 4] = b"\xea\x60\xea\x60"
         path.write_bytes(content)
         assert "cut short or damaged (the stream is (" in refusal(path)
+
+
+def test_a_compressed_stream_of_more_bits_than_an_image_has(mg_file):
+    def deepen(dataset):
+        rows, cols = np.mgrid[:64, :80]
+        deep = encode_array((rows * cols * 3000).astype(np.uint32), bits_stored=24)
+        dataset.PixelData = pydicom.encaps.encapsulate([deep])
+
+    path = mg_file(deepen, Encoding(dicom_mg.JPEG_2000_LOSSLESS))
+    assert "damaged (more than 16 bits a pixel)" in refusal(path)
 
 
 def test_a_deflated_data_set_that_would_fill_the_memory(mg_file, monkeypatch):

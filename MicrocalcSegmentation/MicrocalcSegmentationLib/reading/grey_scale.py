@@ -52,11 +52,11 @@ def brightness(
         table = _log_attenuation(header, table, present)
     else:
         table = _displayed(header, table, present)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        table = table.astype(np.float32)
     require_usable_values(header.name, table[present])
     table[padding] = table[present].min()
-    table = np.where(present | padding, table, 0)  # levels never looked up may be infinite
-    pixels = table.astype(np.float32)[indices]
-    return pixels, ~padding[indices] if padded else None
+    return table[indices], ~padding[indices] if padded else None
 
 
 def _is_padding(header: Header, levels: np.ndarray) -> np.ndarray:

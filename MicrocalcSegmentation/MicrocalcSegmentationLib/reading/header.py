@@ -1,6 +1,7 @@
 """DICOM elements as plain text and numbers, whatever state the file is in."""
 
 import logging
+import unicodedata
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
@@ -65,7 +66,8 @@ class Header:
             return ()
         values = value if isinstance(value, MultiValue | list) else (value,)
         texts = tuple(str(one).strip(" \0") for one in values if one is not None)
-        if not all(text.isprintable() for text in texts):  # a length went wrong before it
+        if any(unicodedata.category(letter) == "Cc" for text in texts for letter in text):
+            # Bytes of other elements: a length went wrong before it.
             _log.info("%s: its DICOM element %s is damaged; left out", self.name, keyword)
             return ()
         return tuple(text for text in texts if text)

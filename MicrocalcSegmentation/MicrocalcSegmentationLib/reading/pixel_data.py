@@ -136,6 +136,8 @@ def _decompressed(header: Header, grid: Layout, pixel_data: bytes, syntax: str) 
                 f"{header.name}: compressed as {short(UID(syntax).name)}, which cannot be read; "
                 "decompress it first, for example with gdcmconv --raw"
             )
+        if decoded.itemsize > 2:
+            raise ValueError("more than 16 bits a pixel")
     except InputError:
         raise
     except Exception as error:
