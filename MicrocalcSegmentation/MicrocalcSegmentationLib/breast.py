@@ -100,7 +100,7 @@ def _without_strips(bright: np.ndarray, spacing_mm: float) -> np.ndarray:
     depth = distance_transform_edt(np.pad(bright, 1))[1:-1, 1:-1] * spacing_mm
     core = depth > STRIP_MM
     if not core.any():
-        return bright
+        return core
     core = _largest(core)
     near = distance_transform_edt(~core) * spacing_mm <= STRIP_MM * REGROWTH
     return binary_propagation(core, mask=bright & near)

@@ -104,7 +104,7 @@ def load_model(name: str | Path | None = None) -> Model:
 
 def shipped_models() -> list[str]:
     """Names that `load_model` finds without a folder, the default one first."""
-    folders = sorted(entry.name for entry in _shipped().iterdir() if entry.is_dir())
+    folders = sorted(path.parent.name for path in _shipped().glob("*/manifest.json"))
     return sorted(folders, key=lambda name: name != DEFAULT_MODEL)
 
 

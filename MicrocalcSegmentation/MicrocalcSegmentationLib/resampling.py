@@ -67,7 +67,7 @@ def wide_blur(values: np.ndarray, sigma_px: float | tuple[float, float]) -> np.n
     sigmas = np.broadcast_to(sigma_px, 2)
     block = tuple(max(1, int(sigma / GRID_PER_SIGMA)) for sigma in sigmas)
     short = [-size % b for size, b in zip(values.shape, block, strict=True)]
-    padded = np.pad(values, [(0, s) for s in short], mode="edge")
+    padded = np.pad(values, [(0, s) for s in short], mode="symmetric")
     coarse = block_reduce(padded, block, np.mean).astype(np.float32)
     smooth = gaussian_filter(coarse, sigmas / block, truncate=3.0)
     return sample(smooth, padded.shape)[: values.shape[0], : values.shape[1]]

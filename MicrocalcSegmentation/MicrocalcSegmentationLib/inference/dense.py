@@ -11,7 +11,8 @@ import numpy as np
 from .engines import Predict
 from .windows import Work
 
-BLOCK_PX = 256  # side of the map computed at once; a multiple of the stride
+STRIDE = 4
+BLOCK_PX = 128  # side of the map computed at once; a multiple of the stride
 
 
 def score_pixels_sliding(
@@ -20,7 +21,7 @@ def score_pixels_sliding(
     """Like `windows.score_pixels`, for a network built with `sliding=True`.
 
     sides: the patch side N, and the side of what the network sees of a patch.
-    predict: (rows, cols) -> (r, c), one value every 4 pixels.
+    predict: (B, rows, cols) -> (B, r, c), one value every 4 pixels.
     """
     half = sides[0] // 2
     rows, cols = pixels.shape
@@ -43,11 +44,12 @@ def score_pixels_sliding(
 
 
 def _block(padded: np.ndarray, row: int, col: int, seen: int, predict: Predict) -> np.ndarray:
-    stride = 4
-    extent = BLOCK_PX - stride + seen
+    extent = BLOCK_PX - STRIDE + seen
+    shifts = [(down, right) for down in range(STRIDE) for right in range(STRIDE)]
+    answers = predict(
+        np.stack([padded[row + d : row + d + extent, col + r : col + r + extent] for d, r in shifts])
+    )
     block = np.empty((BLOCK_PX, BLOCK_PX), np.float32)
-    for down in range(stride):
-        for right in range(stride):
-            r, c = row + down, col + right
-            block[down::stride, right::stride] = predict(padded[r : r + extent, c : c + extent])
+    for (down, right), answer in zip(shifts, answers, strict=True):
+        block[down::STRIDE, right::STRIDE] = answer
     return block

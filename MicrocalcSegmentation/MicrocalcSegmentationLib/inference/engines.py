@@ -40,9 +40,9 @@ def patch_predictor(network: "keras.Model", device: str) -> Predict:
 
 
 def map_predictor(network: "keras.Model", device: str) -> Predict:
-    """(rows, cols) pixels -> (r, c) probabilities, by a sliding network, stride 4."""
+    """(B, rows, cols) pixels -> (B, r, c) probabilities, by a sliding network, stride 4."""
     run = _runner(network, device)
-    return lambda pixels: run(pixels[None, ..., None])[0, ..., 1]
+    return lambda images: run(images[..., None])[..., 1]
 
 
 def _runner(network: "keras.Model", device: str) -> Predict:

@@ -15,15 +15,17 @@ from ..progress import Progress
 from .sheets import IGNORED, MC, Sheet
 
 TILE_PX = 208
+RIM_PX = 4
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast to learn.
 
-    The rate halves when the validation loss has not fallen for `patience` checks, and
-    training ends at `steps` or when the rate falls below `smallest_rate`; the weights
-    of the best check are kept.
+    The rate halves when the validation loss has not fallen for `patience` checks, and at
+    each share of the steps in `halve_at`, so that a fixed budget ends settled. Training
+    ends at `steps` or when the rate falls below `smallest_rate`; the weights of the best
+    check are kept.
     """
 
     steps: int = 2000
@@ -32,6 +34,7 @@ class Schedule:
     smallest_rate: float = 5e-5
     check_every: int = 100
     patience: int = 3
+    halve_at: tuple[float, ...] = (0.5, 0.65, 0.8, 0.9)
     validation_steps: int = 24
     seed: int = 0
 
@@ -53,10 +56,15 @@ POSITIVE_SHARE = {"detector": 1.0, "segmentator": 0.4}  # positives' weight over
 
 
 def detector_target(sheet: Sheet, side: int) -> Target:
-    """Positive where any MC pixel lies in the patch (classes C1, C2 and C3)."""
+    """Positive where any MC pixel lies in the patch (classes C1, C2 and C3).
+
+    Patches with an MC in their outermost 4 pixels alone do not count: the network does
+    not see the last 3, and windows that overlap by half show it whole in another one.
+    """
     positive = maximum_filter(sheet.labels == MC, side)
+    whole = maximum_filter(sheet.labels == MC, side - 2 * RIM_PX)
     ignored = maximum_filter(sheet.labels == IGNORED, side) & ~positive
-    return Target(positive, np.ones(positive.shape, np.float16), ~ignored)
+    return Target(positive, np.ones(positive.shape, np.float16), ~ignored & (whole | ~positive))
 
 
 def segmentator_target(sheet: Sheet, side: int) -> Target:
@@ -171,17 +179,22 @@ def fit(
             {"step": step, "loss": float(np.mean(running)), "validation": loss, "rate": rate}
         )
         running = []
+        waited += 1
         if loss < best:
             best, best_weights, waited = loss, network.get_weights(), 0
-            continue
-        waited += 1
-        if waited >= schedule.patience:
+        if waited >= schedule.patience or _settling(step, schedule):
             waited = 0
             optimizer.learning_rate = rate / 2
             if rate / 2 < schedule.smallest_rate:
                 break
     network.set_weights(best_weights)
     return network, checks
+
+
+def _settling(step: int, schedule: Schedule) -> bool:
+    """True at the first check after each share of the steps at which the rate halves."""
+    last = step - schedule.check_every
+    return any(last < share * schedule.steps <= step for share in schedule.halve_at)
 
 
 def _validation_loss(network, batches) -> float:
