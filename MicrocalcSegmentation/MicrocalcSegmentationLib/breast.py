@@ -18,7 +18,8 @@ COARSE_MM = 0.4  # the skin line needs no more
 STRIP_MM = 3.0  # half the width of film borders, letters and scratches that are cut off
 REGROWTH = 1.3  # times STRIP_MM: how far the cut mask grows back into what was bright
 AIR_LEVEL = 0.3  # of the tissue's median grey level above black, at most
-AIR_ROUGHNESS = 0.4  # of the tissue's local deviation, at most
+AIR_ROUGHNESS = 0.4  # of the tissue's local deviation, at most,
+BLACK_LEVEL = 0.02  # unless it is as dark as this: no tissue is
 SMALLEST_SHARE = 0.01  # of the image: less is no breast
 _DARK = 0.02  # of the grey range; compresses the scale so that fat and gland stay together
 
@@ -87,9 +88,10 @@ def _air(grey: np.ndarray, bright: np.ndarray, known: np.ndarray) -> np.ndarray:
     if not air.any() or not bright.any():
         return np.zeros(dark.shape, bool)
     roughness = np.sqrt(np.maximum(uniform_filter(grey**2, 3) - uniform_filter(grey, 3) ** 2, 0))
-    is_dark = np.median(grey[air]) <= AIR_LEVEL * np.median(grey[bright])
+    level = np.median(grey[air]) / np.median(grey[bright])
     is_smooth = np.median(roughness[air]) <= AIR_ROUGHNESS * np.median(roughness[bright])
-    return air if is_dark and is_smooth else np.zeros(dark.shape, bool)
+    is_air = level <= BLACK_LEVEL or (level <= AIR_LEVEL and is_smooth)
+    return air if is_air else np.zeros(dark.shape, bool)
 
 
 def _without_strips(bright: np.ndarray, spacing_mm: float) -> np.ndarray:
