@@ -1,0 +1,88 @@
+import json
+
+import numpy as np
+import pytest
+from MicrocalcSegmentationLib.errors import ModelError
+from MicrocalcSegmentationLib.model import Model, load_model, save_model
+from MicrocalcSegmentationLib.networks import build
+
+
+@pytest.fixture
+def saved(tmp_path, small):
+    networks = {which: build(small, which) for which in ("detector", "segmentator")}
+    architectures = dict.fromkeys(networks, small)
+    model = Model("mine", "3", tmp_path / "mine", architectures, 0.9, 0.4, {"a": 1}, {"seed": 2})
+    save_model(model, networks)
+    return model, networks
+
+
+def test_a_pair_comes_back_as_it_was_saved(saved):
+    model, networks = saved
+    read = load_model(model.folder)
+    assert (read.name, read.version, read.threshold, read.detector_threshold) == (
+        "mine",
+        "3",
+        0.9,
+        0.4,
+    )
+    assert read.figures == {"a": 1}
+    assert read.training == {"seed": 2}
+    assert read.architectures == model.architectures
+    for which, network in networks.items():
+        for ours, theirs in zip(
+            read.network(which).get_weights(), network.get_weights(), strict=True
+        ):
+            assert np.array_equal(ours, theirs)
+
+
+def test_a_sliding_network_takes_the_same_weights(saved):
+    model, networks = saved
+    read = load_model(model.folder).sliding_segmentator
+    for ours, theirs in zip(
+        read.get_weights(), networks["segmentator"].get_weights(), strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+def test_changed_weights_are_refused(saved):
+    path = saved[0].folder / "detector.npz"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match=r"detector\.npz: not the file its manifest names"):
+        _ = load_model(saved[0].folder).detector
+
+
+def test_missing_weights_are_refused(saved):
+    (saved[0].folder / "segmentator.npz").unlink()
+    with pytest.raises(ModelError, match=r"segmentator\.npz: missing"):
+        _ = load_model(saved[0].folder).segmentator
+
+
+def test_a_pickle_in_the_weights_is_not_opened(saved, tmp_path):
+    model, _ = saved
+
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "exploded"), "w"))
+
+    path = model.folder / "detector.npz"
+    np.savez(path, **{"conv1/kernel": np.array([Bomb()], object)}, allow_pickle=True)
+    manifest = json.loads((model.folder / "manifest.json").read_text())
+    import hashlib
+
+    manifest["networks"]["detector"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (model.folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="does not fit the network"):
+        _ = load_model(model.folder).detector
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", '{"manifest_version": 99}'])
+def test_a_damaged_manifest_is_refused_by_name(saved, text):
+    (saved[0].folder / "manifest.json").write_text(text)
+    with pytest.raises(ModelError, match=r"manifest\.json"):
+        load_model(saved[0].folder)
+
+
+def test_an_unknown_name_is_refused_with_those_there_are():
+    with pytest.raises(ModelError, match="no-such-pair: no such model"):
+        load_model("no-such-pair")
