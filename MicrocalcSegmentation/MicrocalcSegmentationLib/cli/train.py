@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder of CBIS-DDSM film tiles with an index.csv; without it all is simulated",
     )
     parser.add_argument(
+        "--digital-backgrounds",
+        type=Path,
+        metavar="DIR",
+        help="a folder of digital mammograms named as in the README's model card",
+    )
+    parser.add_argument(
         "--sheets",
         type=options.positive_count,
         default=420,
@@ -81,6 +87,9 @@ def run(args: argparse.Namespace) -> int:
         sheets=args.sheets,
         validation_sheets=args.validation_sheets,
         film_tiles=None if args.film_tiles is None else str(args.film_tiles),
+        digital_backgrounds=(
+            None if args.digital_backgrounds is None else str(args.digital_backgrounds)
+        ),
         detector_steps=args.steps[0],
         segmentator_steps=args.steps[1],
     )

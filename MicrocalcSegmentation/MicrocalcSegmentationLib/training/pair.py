@@ -1,7 +1,7 @@
 """From nothing to a model folder: sheets, detector, segmentator, thresholds, manifest."""
 
 import platform
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,10 @@ from ..model import NETWORKS, Model, read_weights, save_model, write_weights
 from ..networks import Architecture, build
 from ..progress import Part, Progress
 from ..settings import METHOD_SPACING_MM
-from .film import training_tiles
 from .fit import TARGETS, Schedule, Tiles, fit
 from .pool import fill_pool, load_sheet
 from .sheets import IGNORED, MC, Sheet
+from .tissue import RealTissue, training_backgrounds, training_tiles
 
 VALIDATION_SEEDS_FROM = 1_000_000  # sheets for validation never share a seed with training's
 
@@ -25,7 +25,8 @@ class Recipe:
     """Everything that decides what a pair becomes.
 
     sheets, validation_sheets: how many images of 5 cm side to learn from, and to check on.
-    film_tiles: folder of CBIS-DDSM tiles for two sheets of five, or None to simulate all.
+    film_tiles: folder of CBIS-DDSM tiles for two sheets of five, or None to simulate film.
+    digital_backgrounds: folder of digital mammograms for one sheet of four, or None.
     positive_windows_kept: share of windows with an MC in them that the detector must pass.
     false_per_cm2: false regions on validation sheets at the segmentator's threshold.
     """
@@ -36,6 +37,7 @@ class Recipe:
     sheets: int = 420
     validation_sheets: int = 40
     film_tiles: str | None = None
+    digital_backgrounds: str | None = None
     architecture: Architecture = field(default_factory=Architecture)
     detector_steps: int = 1200
     segmentator_steps: int = 2400
@@ -51,14 +53,14 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     """
     if recipe.architecture.padding != "valid":
         raise InputError("this trainer slides over tiles, which needs padding 'valid'")
-    tiles = training_tiles(Path(recipe.film_tiles)) if recipe.film_tiles else ()
+    real = _real_tissue(recipe)
     first = recipe.seed * 10_000
     held_from = VALIDATION_SEEDS_FROM + first
     pool = Part(progress, 0.0, 0.15)
     held = fill_pool(
-        work_folder, range(held_from, held_from + recipe.validation_sheets), tiles, pool
+        work_folder, range(held_from, held_from + recipe.validation_sheets), real, pool
     )
-    learnt = fill_pool(work_folder, range(first, first + recipe.sheets), tiles, pool)
+    learnt = fill_pool(work_folder, range(first, first + recipe.sheets), real, pool)
     sheets, held_sheets = [load_sheet(p) for p in learnt], [load_sheet(p) for p in held]
     parts = {"detector": Part(progress, 0.15, 0.4), "segmentator": Part(progress, 0.4, 0.95)}
     networks, checks = {}, {}
@@ -79,11 +81,19 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         threshold=threshold,
         detector_threshold=detector_threshold,
         figures={"validation sheets (simulated calcifications)": {**detector_figures, **figures}},
-        training=_record(recipe, tiles, checks),
+        training=_record(recipe, real, checks),
     )
     save_model(model, networks)
     progress.report(1.0, f"model written to {output}")
     return model
+
+
+def _real_tissue(recipe: Recipe) -> RealTissue:
+    film, digital = recipe.film_tiles, recipe.digital_backgrounds
+    return RealTissue(
+        training_tiles(Path(film)) if film else (),
+        training_backgrounds(Path(digital)) if digital else (),
+    )
 
 
 def _network(which, recipe: Recipe, sheets, work_folder: Path, progress: Progress):
@@ -180,11 +190,12 @@ def _balanced_accuracy(scores: np.ndarray, positive: np.ndarray) -> float:
     return float(((scores[positive] >= 0.5).mean() + (scores[~positive] < 0.5).mean()) / 2)
 
 
-def _record(recipe: Recipe, tiles, checks: dict) -> dict:
+def _record(recipe: Recipe, real: RealTissue, checks: dict) -> dict:
     import keras
 
-    record = asdict(replace(recipe, film_tiles=None))
-    record["film_tiles"] = f"{len(tiles)} CBIS-DDSM tiles" if tiles else "none"
+    record = asdict(recipe)
+    record["film_tiles"] = f"{len(real.film)} CBIS-DDSM tiles"
+    record["digital_backgrounds"] = [path.name for path in real.digital]
     return {
         "command": "microcalc train",
         "recipe": record,

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..progress import Progress
 from .sheets import Sheet, make_sheet
+from .tissue import RealTissue
 
 
 def fill_pool(
-    folder: Path, seeds: Sequence[int], film_tiles: tuple[Path, ...], progress: Progress
+    folder: Path, seeds: Sequence[int], real: RealTissue, progress: Progress
 ) -> list[Path]:
     """Make the sheets of these seeds that the folder lacks; return all their files."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -21,7 +22,7 @@ def fill_pool(
     missing = [(path, seed) for path, seed in zip(paths, seeds, strict=True) if not path.exists()]
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
-        jobs = [workers.submit(_make_one, path, seed, film_tiles) for path, seed in missing]
+        jobs = [workers.submit(_make_one, path, seed, real) for path, seed in missing]
         try:
             for done, job in enumerate(as_completed(jobs), 1):
                 job.result()
@@ -38,8 +39,8 @@ def load_sheet(path: Path) -> Sheet:
         return Sheet(stored["pixels"], stored["labels"])
 
 
-def _make_one(path: Path, seed: int, film_tiles: tuple[Path, ...]) -> None:
-    sheet = make_sheet(seed, film_tiles)
+def _make_one(path: Path, seed: int, real: RealTissue) -> None:
+    sheet = make_sheet(seed, real)
     beside = path.with_suffix(".part")
     with beside.open("wb") as file:
         np.savez(file, pixels=sheet.pixels, labels=sheet.labels)

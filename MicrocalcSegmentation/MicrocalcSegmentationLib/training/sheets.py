@@ -1,7 +1,7 @@
 """Training images: pieces of breast with calcifications in, ready for the networks.
 
 A sheet is a square of tissue at 0.05 mm, already normalised, with a label per pixel.
-Its tissue is simulated, or a real film tile that holds no annotated calcification.
+Its tissue is simulated, or real and without annotated calcifications.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,14 @@ from ..resampling import resize, resize_mask, working_shape
 from ..settings import METHOD_SPACING_MM
 from ..simulation import acquisition, anatomy, calcifications
 from ..simulation.insertion import insert
+from .tissue import RealTissue
 
 SHEET_PX = 1024
 BACKGROUND, MC, IGNORED = 0, 1, 2
 DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Siemens, GE
 FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
-_WITHOUT_MCS, _WITH_FILM = 0.2, 0.4
+_WITHOUT_MCS, _FILM, _REAL_DIGITAL = 0.2, 0.4, 0.25  # shares of all sheets
+_DIGITAL_BACKGROUND_MM = 0.07
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,22 @@ class Sheet:
     labels: np.ndarray
 
 
-def make_sheet(seed: int, film_tiles: tuple[Path, ...] = ()) -> Sheet:
-    """One training image; the same seed and tiles give the same image.
+def make_sheet(seed: int, real: RealTissue | None = None) -> Sheet:
+    """One training image; the same seed and tissue give the same image.
 
-    film_tiles: 8-bit grey images of film to use as tissue in two sheets of five.
+    Two sheets of five imitate film, on real tiles where there are any; one of four is a
+    piece of a real digital mammogram where there are any; the rest is simulated.
     """
+    real = real or RealTissue()
     rng = np.random.default_rng(seed)
-    film = rng.random() < _WITH_FILM
+    kind = rng.random()
+    film = kind < _FILM
     spacing = float(rng.choice(FILM_SPACINGS_MM if film else DIGITAL_SPACINGS_MM))
-    if film and film_tiles:
-        tissue, inside = _film_tissue(film_tiles[rng.integers(len(film_tiles))], rng)
+    if film and real.film:
+        tissue, inside = _film_tissue(real.film[rng.integers(len(real.film))], rng)
+    elif kind > 1 - _REAL_DIGITAL and real.digital:
+        spacing = _DIGITAL_BACKGROUND_MM
+        tissue, inside = _digital_tissue(real.digital[rng.integers(len(real.digital))], rng)
     else:
         tissue, inside = _simulated_tissue(spacing, rng)
     if film and rng.random() < 0.3:
@@ -56,7 +64,32 @@ def _film_tissue(path: Path, rng) -> tuple[np.ndarray, np.ndarray]:
     pixels = np.asarray(Image.open(path).convert("L"), np.float32)
     pixels = np.rot90(pixels, rng.integers(4))
     # Below a twentieth of full scale a film tile shows air; its texture is the scanner's.
-    return pixels + rng.uniform(-0.5, 0.5, pixels.shape).astype(np.float32), pixels > 12
+    return _dithered(pixels, rng), pixels > 12
+
+
+def _digital_tissue(path: Path, rng) -> tuple[np.ndarray, np.ndarray]:
+    """A square with breast in at least half of it, some noise added at times."""
+    pixels = np.asarray(Image.open(path).convert("L"), np.float32)
+    side = int(np.ceil(SHEET_PX * METHOD_SPACING_MM / _DIGITAL_BACKGROUND_MM))
+    limits = [size - side for size in pixels.shape]
+    for _ in range(200):
+        row, col = (rng.integers(0, limit + 1) for limit in limits)
+        square = pixels[row : row + side, col : col + side]
+        if (square > 12).mean() > 0.5:
+            break
+    square = np.rot90(square, rng.integers(4))
+    if rng.random() < 0.5:
+        square = square[::-1]
+    inside = square > 6
+    tissue = _dithered(square, rng)
+    if rng.random() < 0.4:
+        tissue = acquisition.noisy(tissue, _DIGITAL_BACKGROUND_MM, rng.uniform(0.1, 0.5), rng)
+    return tissue, inside
+
+
+def _dithered(pixels: np.ndarray, rng) -> np.ndarray:
+    """8-bit levels blurred into one another, so that rounding is no texture."""
+    return pixels + rng.uniform(-0.5, 0.5, pixels.shape).astype(np.float32)
 
 
 def _simulated_tissue(spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +98,7 @@ def _simulated_tissue(spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
     inside = np.ones(tissue.shape, bool)
     if rng.random() < 0.3:
         tissue, inside = _with_skin_line(tissue, spacing, rng)
-    return acquisition.noisy(tissue, spacing, np.exp(rng.uniform(-0.7, 0.4)), rng), inside
+    return acquisition.noisy(tissue, spacing, np.exp(rng.uniform(-1.3, 0.2)), rng), inside
 
 
 def _with_skin_line(tissue: np.ndarray, spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:

@@ -1,13 +1,41 @@
-"""Which real film tiles may be trained on, and which are kept for judging."""
+"""Which real images may be trained on, and which are kept for judging."""
 
 import csv
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
 
 # The whole films and the calcification crops that results are judged on are these patients'.
 JUDGED_PATIENTS = frozenset({"P_00173", "P_00820", "P_00005", "P_00038"})
+# Of the six digital mammograms of MONAI's breast density sample data, one of each of these
+# densities is learnt from; the others are judged on.
+DIGITAL_LEARNT_FROM = ("sample_A4", "sample_B1", "sample_C3")
+
+
+@dataclass(frozen=True)
+class RealTissue:
+    """Images without annotated calcifications to insert into; empty to simulate everything.
+
+    film: 8-bit grey tiles at 0.042 to 0.05 mm. digital: whole mammograms at 0.07 mm.
+    """
+
+    film: tuple[Path, ...] = ()
+    digital: tuple[Path, ...] = ()
+
+
+def training_backgrounds(folder: Path) -> tuple[Path, ...]:
+    """The digital mammograms in a folder that training may use, by their names.
+
+    Raises InputError when none of them is there.
+    """
+    paths = (folder / f"{name}.jpg" for name in DIGITAL_LEARNT_FROM)
+    kept = tuple(path for path in paths if path.is_file())
+    if not kept:
+        names = ", ".join(DIGITAL_LEARNT_FROM)
+        raise InputError(f"{folder}: holds none of {names} (.jpg); pass the digital backgrounds")
+    return kept
 
 
 def training_tiles(folder: Path) -> tuple[Path, ...]:
