@@ -127,5 +127,5 @@ def _cell(figure: Figure) -> str:
 def _number(value: float) -> str:
     # Whole-image accuracy and FPR differ from 1 and 0 in the fourth decimal and beyond.
     if 0.999 <= value < 1:
-        return f"{value:.6f}"
+        return f"{value:.6f}" if value < 0.9999995 else f"1 - {1 - value:.1e}"
     return f"{value:.3f}" if value == 0 or value >= 0.01 else f"{value:.2e}"
