@@ -82,8 +82,9 @@ def build(architecture: Architecture, name: str, sliding: bool = False) -> "kera
     sliding=True, `valid` only: any (B, rows, cols, 1) -> (B, r, c, 2); output (i, j) is
     the network's answer for the patch that starts at (4 i, 4 j).
     Both have the same weights in the same order.
+    Raises ModelError when no deep-learning library is installed.
     """
-    from keras import Input, Model, layers
+    Input, Model, layers = _keras_parts()  # noqa: N806
 
     if sliding and architecture.padding != "valid":
         raise ModelError("only a network without padding can slide; build it with 'valid'")
@@ -116,3 +117,14 @@ def build(architecture: Architecture, name: str, sliding: bool = False) -> "kera
     x = layers.Dropout(architecture.dropout, name="dropout")(x)
     x = layers.Conv2D(2, 1, kernel_initializer="he_normal", name="fc2")(x)  # (B, 1, 1, 2)
     return Model(inputs, layers.Softmax(name="softmax")(x), name=name)
+
+
+def _keras_parts():
+    try:
+        from keras import Input, Model, layers
+    except ImportError as error:
+        raise ModelError(
+            f"the networks cannot run: {error.name or 'keras'} is not installed; "
+            "run: pip install 'microcalc-segmentation[cpu]'"
+        ) from error
+    return Input, Model, layers

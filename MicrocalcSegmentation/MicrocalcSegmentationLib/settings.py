@@ -12,6 +12,9 @@ class Settings:
     detector_threshold: detector probability from which a window is a candidate ROI;
         None takes the model's own.
     device: "auto", "cpu" or "gpu".
+    evaluation: "sliding" shares the work of neighbouring patches where the network allows
+        it (padding "valid"); "windows" evaluates each patch by itself, as published. The
+        results agree to rounding.
     batch_size: patches evaluated at once; bounds memory, never changes results.
     min_mc_area_mm2: smaller connected regions are noise, not MCs.
     """
@@ -19,6 +22,7 @@ class Settings:
     threshold: float | None = None
     detector_threshold: float | None = None
     device: str = "auto"
+    evaluation: str = "sliding"
     batch_size: int = 2048
     min_mc_area_mm2: float = 0.0075  # three pixels of the method's 0.05 mm, 0.1 mm across
 

@@ -38,9 +38,7 @@ def test_a_pair_comes_back_as_it_was_saved(saved):
 def test_a_sliding_network_takes_the_same_weights(saved):
     model, networks = saved
     read = load_model(model.folder).sliding_segmentator
-    for ours, theirs in zip(
-        read.get_weights(), networks["segmentator"].get_weights(), strict=True
-    ):
+    for ours, theirs in zip(read.get_weights(), networks["segmentator"].get_weights(), strict=True):
         assert np.array_equal(ours, theirs)
 
 

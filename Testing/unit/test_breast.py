@@ -97,7 +97,7 @@ def test_padding_is_no_breast(tissue, film):
 
 
 def test_holes_are_filled(film):
-    pixels, inside = film
+    pixels, _inside = film
     pixels = pixels.copy()
     pixels[400:430, 100:130] = 40
     assert breast_region(mammogram(pixels))[400:430, 100:130].all()

@@ -47,7 +47,9 @@ def _block(padded: np.ndarray, row: int, col: int, seen: int, predict: Predict) 
     extent = BLOCK_PX - STRIDE + seen
     shifts = [(down, right) for down in range(STRIDE) for right in range(STRIDE)]
     answers = predict(
-        np.stack([padded[row + d : row + d + extent, col + r : col + r + extent] for d, r in shifts])
+        np.stack(
+            [padded[row + d : row + d + extent, col + r : col + r + extent] for d, r in shifts]
+        )
     )
     block = np.empty((BLOCK_PX, BLOCK_PX), np.float32)
     for (down, right), answer in zip(shifts, answers, strict=True):

@@ -1,0 +1,85 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.model import load_model
+from MicrocalcSegmentationLib.networks import Architecture
+from MicrocalcSegmentationLib.progress import Silent
+from MicrocalcSegmentationLib.training import pool as pool_module
+from MicrocalcSegmentationLib.training.fit import Schedule, Tiles, fit
+from MicrocalcSegmentationLib.training.pair import Recipe, train_pair
+from MicrocalcSegmentationLib.training.sheets import MC, make_sheet
+
+
+@pytest.fixture(scope="module")
+def sheets():
+    """Three with calcifications in, found among the first seeds."""
+    made = (make_sheet(seed) for seed in range(30))
+    return list(islice((sheet for sheet in made if (sheet.labels == MC).any()), 3))
+
+
+def test_the_same_seed_gives_the_same_sheet(sheets):
+    first, second = make_sheet(1), make_sheet(1)
+    assert np.array_equal(first.pixels, second.pixels)
+    assert np.array_equal(first.labels, second.labels)
+
+
+def test_sheets_are_normalised_and_labelled_where_it_is_bright(sheets):
+    for sheet in sheets:
+        pixels = sheet.pixels.astype(np.float32)
+        assert np.isfinite(pixels).all()
+        assert 0.5 < pixels[pixels != 0].std() < 3
+        assert pixels[sheet.labels == MC].mean() > 1.5
+
+
+@pytest.mark.parametrize("which", ["detector", "segmentator"])
+def test_targets_lie_where_the_network_looks(which, sheets, small):
+    """A tile's target (i, j) is that of the patch that starts at (4 i, 4 j) of the tile."""
+    tiles = Tiles(sheets, which, small, seed=0)
+    pixels, targets, weights = tiles.batch(6)
+    assert pixels.shape == (6, 208, 208, 1)
+    assert targets.shape == (6, 41, 41, 2)
+    positive = targets[..., 1] > 0
+    assert (weights[positive] > 0).mean() > 0.5
+    centres = pixels[:, 24 : 24 + 4 * 41 : 4, 24 : 24 + 4 * 41 : 4, 0]
+    if which == "segmentator":
+        assert centres[positive].mean() > centres[~positive].mean() + 1
+
+
+def test_a_few_steps_lower_the_loss(sheets, small):
+    tiles = Tiles(sheets, "segmentator", small, 0), Tiles(sheets, "segmentator", small, 1)
+    schedule = Schedule(steps=40, tiles_per_step=4, check_every=10, validation_steps=3)
+    _, checks = fit("segmentator", small, tiles, schedule, Silent())
+    assert checks[-1]["validation"] < checks[0]["validation"]
+
+
+def test_a_recipe_becomes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    recipe = Recipe(
+        "tiny",
+        sheets=2,
+        validation_sheets=1,
+        architecture=Architecture(channels=(4, 4, 4, 4, 4, 4), features=4),
+        detector_steps=2,
+        segmentator_steps=2,
+    )
+    made = train_pair(recipe, tmp_path / "tiny", tmp_path / "work", Silent())
+    read = load_model(tmp_path / "tiny")
+    assert read.training["recipe"]["seed"] == recipe.seed
+    assert read.threshold == made.threshold
+    monkeypatch.setattr(pool_module, "_make_one", None)  # nothing may be made a second time
+    again = train_pair(recipe, tmp_path / "again", tmp_path / "work", Silent())
+    for which in ("detector", "segmentator"):
+        for first, second in zip(
+            read.network(which).get_weights(),
+            load_model(again.folder).network(which).get_weights(),
+            strict=True,
+        ):
+            assert np.array_equal(first, second)
+
+
+def test_padding_that_cannot_slide_is_refused_before_any_work(tmp_path):
+    recipe = Recipe("padded", architecture=Architecture(padding="same"))
+    with pytest.raises(InputError, match="'valid'"):
+        train_pair(recipe, tmp_path / "model", tmp_path / "work", Silent())
+    assert not any(tmp_path.iterdir())
