@@ -113,7 +113,11 @@ def _from_files(image: Path, mask: Path, spacing_mm: tuple[float, float] | None)
 
 
 def _masks_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _is_mask(path))
+    """One mask for each image; of two types, NRRD."""
+    first: dict[str, Path] = {}
+    for path in sorted(path for path in folder.iterdir() if _is_mask(path)):
+        first.setdefault(path.stem, path)
+    return list(first.values())
 
 
 def _is_mask(path: Path) -> bool:

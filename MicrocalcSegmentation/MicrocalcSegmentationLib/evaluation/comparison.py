@@ -41,8 +41,16 @@ class Comparison:
 def truth_of(mask: np.ndarray, spacing_mm: tuple[float, float]) -> Truth:
     """The MCs and clusters of a true mask, (rows, cols) bool."""
     mcs = regions(label_calcifications(mask, spacing_mm, EVERY_MC_MM2), spacing_mm)
-    cluster = np.asarray(group(mcs.centroids_mm), int)
+    cluster = cluster_numbers(mcs.centroids_mm)
     return Truth(mcs, cluster, cluster_outlines(mcs, cluster), spacing_mm)
+
+
+def cluster_numbers(centroids_mm: np.ndarray) -> np.ndarray:
+    """(n,) int: the cluster of each MC by the method's definition, 0 when isolated."""
+    numbers = np.zeros(len(centroids_mm), int)
+    for number, members in enumerate(group(centroids_mm), start=1):
+        numbers[members] = number
+    return numbers
 
 
 def compare(found: Regions, cluster: np.ndarray, truth: Truth) -> Comparison:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
-from scipy.ndimage import binary_erosion
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import binary_dilation
 
 from ..findings import Findings
 
@@ -16,6 +16,7 @@ _CROPS = 6
 _CROP_MM = 12.0  # a cluster of 1 cm2 with a rim
 _COLUMNS = 2
 _GAP = 8
+_FONT = 20  # pixels
 _BACKGROUND = (24, 24, 24)
 
 
@@ -36,7 +37,7 @@ def draw_found_and_true(findings: Findings, truth: np.ndarray) -> Image.Image:
         left = whole.width + 2 * _GAP + (number % _COLUMNS) * (side + _GAP)
         top = 40 + (number // _COLUMNS) * (side + _GAP)
         canvas.paste(_enlarged(findings, truth, crop, side), (left, top))
-        ImageDraw.Draw(canvas).text((left + 6, top + 4), str(number + 1), _BOTH_COLOUR)
+        _write(canvas, (left + 6, top + 4), str(number + 1), _BOTH_COLOUR)
     _legend(canvas, whole.width + 2 * _GAP)
     return canvas
 
@@ -80,7 +81,7 @@ def _whole(findings: Findings, truth: np.ndarray, crops: list) -> Image.Image:
     for number, (rows, cols) in enumerate(crops):
         box = (cols.start * across, rows.start * scale, cols.stop * across, rows.stop * scale)
         draw.rectangle(box, outline=_BOTH_COLOUR)
-        draw.text((box[0] + 3, box[1] + 1), str(number + 1), fill=_BOTH_COLOUR)
+        _write(image, (box[0] + 4, box[1] + 1), str(number + 1), _BOTH_COLOUR)
     return image
 
 
@@ -96,8 +97,10 @@ def _enlarged(findings: Findings, truth: np.ndarray, window: tuple, side: int) -
 
 
 def _outline(mask: np.ndarray, side: int) -> np.ndarray:
+    """Two pixels wide, around the MC, so that the MC itself stays in sight."""
     large = np.array(Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST))
-    return large & ~binary_erosion(large)
+    around = binary_dilation(large, iterations=2)
+    return binary_dilation(around, iterations=2) & ~around
 
 
 def _grey(pixels: np.ndarray, inside: np.ndarray) -> Image.Image:
@@ -110,10 +113,12 @@ def _grey(pixels: np.ndarray, inside: np.ndarray) -> Image.Image:
 
 def _legend(canvas: Image.Image, left: int) -> None:
     draw = ImageDraw.Draw(canvas)
-    for offset, colour, text in (
-        (0, FOUND_COLOUR, "found"),
-        (90, TRUE_COLOUR, "true"),
-        (180, _BOTH_COLOUR, "both"),
-    ):
-        draw.rectangle((left + offset, 14, left + offset + 16, 26), fill=colour)
-        draw.text((left + offset + 22, 14), text, fill=colour)
+    entries = ((FOUND_COLOUR, "found"), (TRUE_COLOUR, "true"), (_BOTH_COLOUR, "both"))
+    for number, (colour, text) in enumerate(entries):
+        start = left + 120 * number
+        draw.rectangle((start, 12, start + 16, 28), fill=colour)
+        _write(canvas, (start + 24, 8), text, colour)
+
+
+def _write(image: Image.Image, at: tuple[float, float], text: str, colour: tuple) -> None:
+    ImageDraw.Draw(image).text(at, text, colour, font=ImageFont.load_default(_FONT))

@@ -5,9 +5,15 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from ..calcifications import label_calcifications
-from ..clusters import group
 from ..findings import Findings
-from .comparison import Comparison, Truth, compare, compare_findings, truth_of
+from .comparison import (
+    Comparison,
+    Truth,
+    cluster_numbers,
+    compare,
+    compare_findings,
+    truth_of,
+)
 from .froc import THRESHOLDS
 from .matching import regions
 from .pixels import PixelCounts, count_pixels, probability_histograms
@@ -101,7 +107,7 @@ def _curve(findings: Findings, truth: Truth) -> np.ndarray:
             probability >= threshold, truth.spacing_mm, findings.settings.min_mc_area_mm2
         )
         found = regions(labels, truth.spacing_mm)
-        rows.append(astuple(_marks(compare(found, group(found.centroids_mm), truth))))
+        rows.append(astuple(_marks(compare(found, cluster_numbers(found.centroids_mm), truth))))
     return np.array(rows, int)
 
 
