@@ -14,7 +14,7 @@ def layers_of(network, kind):
 @pytest.mark.parametrize("side", [29, 39, 49])
 def test_every_published_patch_side_and_padding_gives_two_probabilities(side, padding):
     network = build(Architecture(side, padding, CHANNELS, 8), "detector")
-    answer = np.asarray(network(np.zeros((3, side, side, 1), np.float32)))
+    answer = network.predict_on_batch(np.zeros((3, side, side, 1), np.float32))
     assert answer.shape == (3, 1, 1, 2)
     assert np.allclose(answer.sum(axis=-1), 1)
 
@@ -43,26 +43,26 @@ def test_sliding_gives_each_patch_its_own_answer(small):
     patch, slide = build(small, "a"), build(small, "a", sliding=True)
     slide.set_weights(patch.get_weights())
     image = np.random.default_rng(0).normal(size=(81, 73)).astype(np.float32)
-    answers = np.asarray(slide(image[None, ..., None]))[0]
+    answers = slide.predict_on_batch(image[None, ..., None])[0]
     # An output whose 46 seen pixels fit, but whose 49 do not, has no patch to compare with.
     rows, cols = (81 - 49) // 4 + 1, (73 - 49) // 4 + 1
     starts = [(4 * r, 4 * c) for r in range(rows) for c in range(cols)]
     patches = np.stack([image[r : r + 49, c : c + 49] for r, c in starts])[..., None]
-    expected = np.asarray(patch(patches))[:, 0, 0].reshape(rows, cols, 2)
+    expected = patch.predict_on_batch(patches)[:, 0, 0].reshape(rows, cols, 2)
     assert np.abs(answers[:rows, :cols] - expected).max() < 1e-5
 
 
 def test_the_seen_side_is_what_the_answer_depends_on(small):
     network = build(small, "a")
     patch = np.random.default_rng(1).normal(size=(1, 49, 49, 1)).astype(np.float32)
-    before = np.asarray(network(patch))
+    before = network.predict_on_batch(patch)
     beyond = patch.copy()
     beyond[:, small.seen_side :] += 5
     beyond[:, :, small.seen_side :] += 5
-    assert np.array_equal(np.asarray(network(beyond)), before)
+    assert np.array_equal(network.predict_on_batch(beyond), before)
     within = patch.copy()
     within[:, small.seen_side - 1] += 5
-    assert not np.array_equal(np.asarray(network(within)), before)
+    assert not np.array_equal(network.predict_on_batch(within), before)
 
 
 def test_a_padded_network_does_not_slide():

@@ -24,7 +24,7 @@ def both_ways(pixels, where, architecture, patch, slide):
 @pytest.mark.parametrize("shape", [(49, 49), (53, 131), (BLOCK_PX + 1, 50), (77, 2 * BLOCK_PX)])
 def test_random_weights_agree_at_every_pixel(small, shape):
     rng = np.random.default_rng(3)
-    pixels = rng.normal(0, 3, shape).astype(np.float32)
+    pixels = rng.normal(0, 0.3, shape).astype(np.float32)  # more would saturate the softmax
     where = rng.random(shape) < 0.15
     where[0] = where[:, -1] = True
     patch, slide = build(small, "a"), build(small, "a", sliding=True)
