@@ -136,7 +136,7 @@ def save_model(model: Model, networks: dict[str, "keras.Model"]) -> None:
 
 def write_weights(network: "keras.Model", path: Path) -> None:
     """Store every weight as a plain array, named by layer and role."""
-    arrays = {_key(weight): np.asarray(weight) for weight in network.weights}
+    arrays = {_key(weight): weight.numpy() for weight in network.weights}
     beside = path.with_suffix(".part")
     with beside.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -41,6 +41,10 @@ def sample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     if values.shape == shape:
         return values
+    if shape[0] >= values.shape[0] and shape[1] >= values.shape[1]:
+        # Where nothing is averaged, resizing is the same interpolation, and quicker.
+        image = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
+        return np.array(image.resize(shape[::-1], Image.Resampling.BILINEAR))
     row_scale, col_scale = (old / new for old, new in zip(values.shape, shape, strict=True))
     image = Image.fromarray(np.ascontiguousarray(np.pad(values, 1, mode="edge"), dtype=np.float32))
     # Pillow's affine maps pixel centres at +0.5; the padding of one pixel keeps the rim defined.
