@@ -25,7 +25,7 @@ _COLUMNS = ("image", "status", "folder", "calcifications", "clusters", "seconds"
 _RESULT_MARK = "findings.json"
 _IMAGE_TYPES = (
     *(".dcm", ".dicom", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz"),
-    *(".tif", ".tiff", ".png"),
+    *(".tif", ".tiff", ".png", ".jpg", ".jpeg"),
 )
 _DICOM_MARK_AT, _DICOM_MARK = 128, b"DICM"
 

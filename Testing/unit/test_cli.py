@@ -1,6 +1,8 @@
 """The command: its usage, exit codes, and what goes to which stream."""
 
 import json
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -167,8 +169,6 @@ def test_tensorflow_is_told_to_be_silent_before_any_work(monkeypatch):
 
 
 def _tensorflow_level():
-    import os
-
     return os.environ.get("TF_CPP_MIN_LOG_LEVEL")
 
 
@@ -241,3 +241,23 @@ def test_lines_are_few_and_tell_the_time_left():
         "[ 50%] four, about 3 min left",
         "[100%] done",
     ]
+
+
+BAR = """
+from MicrocalcSegmentationLib.cli.terminal import progress_on_stderr
+with progress_on_stderr() as progress:
+    for step in range(5):
+        progress.report(step / 4, f"step {step}")
+"""
+
+
+def test_on_a_terminal_a_bar_tells_what_is_done_and_the_time_left():
+    ours, its = pty.openpty()  # a terminal that does not say how large it is
+    with subprocess.Popen([sys.executable, "-c", BAR], stderr=its) as process:
+        process.wait()
+    os.close(its)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert re.search(r" 50% \|█+ +\| \d\d:\d\d, \d\d:\d\d left +step 2", shown)
+    assert "step 4" in shown
+    assert "\n" not in shown

@@ -12,8 +12,8 @@ DESCRIPTION = """\
 Find and segment the microcalcifications (MCs) of mammograms, measure each, and group
 them into clusters (more than 5 MCs on 1 cm2).
 
-IMAGE is a mammogram (DICOM, NRRD, MHA, NIfTI, TIFF or 16-bit PNG, one frame) or a folder,
-which is searched with all folders in it.
+IMAGE is a mammogram (DICOM, NRRD, MHA, NIfTI, TIFF, PNG or grey JPEG, one frame) or a
+folder, which is searched with all folders in it.
 
 For each image, DIR/<name of the image>/ gets
   findings.json        everything, for programs

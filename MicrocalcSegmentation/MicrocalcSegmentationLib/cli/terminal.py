@@ -1,5 +1,6 @@
 """What the user sees while work goes on: a bar on a terminal, plain lines elsewhere."""
 
+import shutil
 import sys
 import time
 from contextlib import contextmanager
@@ -28,8 +29,10 @@ class _Bar:
     def __enter__(self):
         from tqdm import tqdm
 
+        # tqdm shows nothing on a terminal that does not say how large it is, as some do not.
+        columns, lines = shutil.get_terminal_size()
         self._bar = tqdm(
-            total=1.0, file=sys.stderr, bar_format=_BAR, leave=False, dynamic_ncols=True
+            total=1.0, file=sys.stderr, bar_format=_BAR, leave=False, ncols=columns, nrows=lines
         )
         return self
 

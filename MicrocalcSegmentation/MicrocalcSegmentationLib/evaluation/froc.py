@@ -2,6 +2,7 @@
 
 Every threshold is applied anew: pixels at or above it are labelled into MCs, which are
 grouped into clusters, so each point of a curve is what `segment` gives at that threshold.
+The detector's threshold stays as it is: what it did not pass is missed at every point.
 """
 
 import numpy as np

@@ -15,7 +15,7 @@ from .tables import write_calcifications, write_clusters
 __all__ = ["file_stem", "write_findings"]
 
 _IMAGE_SUFFIX = re.compile(
-    r"(\.(dcm|dicom|ima|nrrd|nhdr|mha|mhd|nii|tiff?|png|gz))+$", flags=re.IGNORECASE
+    r"(\.(dcm|dicom|ima|nrrd|nhdr|mha|mhd|nii|tiff?|png|jpe?g|gz))+$", flags=re.IGNORECASE
 )
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]+')  # on Windows; elsewhere a subset
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", flags=re.IGNORECASE)  # Windows
