@@ -1,5 +1,7 @@
 """Small findings whose every number is known, for the rooms that write or show them."""
 
+import logging
+
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.findings import Calcification, Cluster, Findings
@@ -15,6 +17,19 @@ CLUSTERED = {
     2: [(80, 60), (84, 68), (90, 63), (95, 71), (88, 77), (99, 66), (92, 55)],
 }
 ISOLATED = [(55, 10), (70, 84)]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """The command sets the process's logging; the next test must not notice."""
+    root = logging.getLogger()
+    names = [None, "pydicom", "h5py", "PIL", "tensorflow", "MicrocalcSegmentationLib"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers = list(root.handlers)
+    yield
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,8 @@ def _quieten(verbose: int) -> None:
     logging.basicConfig(
         level=levels[min(verbose, 2)], format="%(levelname)s %(name)s: %(message)s", force=True
     )
+    # Our own warnings are for the user: an image read otherwise than its header says, for one.
+    logging.getLogger(__name__.split(".")[0]).setLevel(min(logging.WARNING, logging.root.level))
     logging.getLogger("h5py").setLevel(logging.WARNING)
     logging.getLogger("PIL").setLevel(logging.WARNING)
     if verbose < 2:
