@@ -27,12 +27,14 @@ BRIGHTEST_SHARE = 0.02  # labels and markers, clipped so that Otsu does not sing
 OTSU_STEPS = 3  # a corner of air in a crop only shows at the third
 AIR_DEVIATIONS = 3.0  # air is a narrow peak: its threshold lies farther out than this
 AIR_TEXTURE = 0.01  # of the step from air to tissue: 0 to 0.01 in air, above 0.02 in fat
+EMPTY_TEXTURE = 0.001  # of the height of what stands out: even smooth fat has ten times more
 SKIN_LINE = 0.04  # of the way from air to tissue: fat in a dense breast may be as dark
 AIR_MIN_MM2 = 10.0
 STRAND_MM = 3.0  # half-width of what is taken off: letters, scratches, light leaks
 HOLE_MM2 = 300.0
 LEAK_MM = 10.0  # half-width of light leaks as dim as the skin line
-RIM_MM = 10.0  # how far a nipple, or a corner at the chest wall, reaches out of the rest
+RIM_MM = 10.0  # how far a nipple reaches out of the rest
+CORNER_MM = 4.0  # what a disc of STRAND_MM leaves of a corner at the chest wall
 SMOOTHING_MM = 1.0
 FRAME_MM = 6.0  # deepest white border of a digitised film
 FRAME_LENGTH_MM = 20.0
@@ -55,8 +57,7 @@ def breast_region(mammogram: Mammogram) -> np.ndarray:
     inner = mammogram.pixels[valid]
     if inner.size == 0 or inner.min() == inner.max():
         raise InputError(
-            f"{mammogram.source.name}: every pixel has the same value, so there is no breast "
-            "to search; check that the file holds the image"
+            f"{mammogram.source.name}: all pixels are equal; give an image with a breast in it"
         )
     block = tuple(max(1, round(COARSE_MM / spacing)) for spacing in mammogram.spacing_mm)
     step_mm = tuple(b * spacing for b, spacing in zip(block, mammogram.spacing_mm, strict=True))
@@ -69,8 +70,8 @@ def breast_region(mammogram: Mammogram) -> np.ndarray:
         region = _grown(coarse, usable, levels, step_mm)
         if region.sum() * step_mm[0] * step_mm[1] < BREAST_MIN_MM2:
             raise InputError(
-                f"{mammogram.source.name}: nothing as large as a breast stands out of the "
-                "background; check that the image is a mammogram and its spacing is right"
+                f"{mammogram.source.name}: no breast was found, nothing as large stands out of "
+                "the background; check that this is a mammogram, and its spacing"
             )
     return _full_size(region, block, valid.shape) & valid
 
@@ -132,8 +133,8 @@ def _air_levels(
 ) -> tuple[float, float] | None:
     """Grey levels above which a pixel is breast for certain, and skin line; None without air."""
     clipped = np.minimum(coarse, np.quantile(coarse[usable], 1 - BRIGHTEST_SHARE))
-    if clipped.min() == clipped.max():
-        return np.inf, np.inf  # specks on an empty image
+    if _is_empty(clipped, coarse, usable, step_mm):
+        return np.inf, np.inf
     thresholds = [np.inf]
     for _ in range(OTSU_STEPS + 2):
         thresholds.append(_otsu_below(clipped[usable], thresholds[-1]))
@@ -151,6 +152,14 @@ def _air_levels(
     tissue = np.median(clipped[usable & (clipped >= certain)])
     skin_line = min(skin_line, air + SKIN_LINE * (tissue - air))
     return max(top, certain), max(top, skin_line)
+
+
+def _is_empty(
+    clipped: np.ndarray, coarse: np.ndarray, usable: np.ndarray, step_mm: tuple[float, float]
+) -> bool:
+    """Whether there is nothing but the brightest few pixels, such as a label, on flat air."""
+    height = coarse[usable].max() - np.median(coarse[usable])
+    return bool(np.quantile(_texture(clipped, step_mm)[usable], 0.9) <= EMPTY_TEXTURE * height)
 
 
 def _top_of_air(
@@ -204,7 +213,9 @@ def _grown(
     dim = usable & _without_small_holes(core | (coarse >= skin_line), step_mm)
     # Dim fat reaches far from the core, and is wide; a light leak along the film's edge is not.
     wide = _with(core, core | _opened(dim, LEAK_MM, step_mm))
-    near = distance_transform_edt(~wide, sampling=step_mm) <= RIM_MM
+    distance_mm = distance_transform_edt(~wide, sampling=step_mm)
+    # A letter that touches the skin is bright, a nipple is not.
+    near = distance_mm <= np.where(coarse >= certain, CORNER_MM, RIM_MM)
     grown = _with(core, wide | (dim & near))
     sigma = [SMOOTHING_MM / step for step in step_mm]
     smooth = gaussian_filter(grown.astype(np.float32), sigma, mode="nearest") >= 0.5
