@@ -29,6 +29,7 @@ AIR_DEVIATIONS = 3.0  # air is a narrow peak: its threshold lies farther out tha
 AIR_TEXTURE = 0.01  # of the step from air to tissue: 0 to 0.01 in air, above 0.02 in fat
 EMPTY_TEXTURE = 0.001  # of the height of what stands out: even smooth fat has ten times more
 SKIN_LINE = 0.04  # of the way from air to tissue: fat in a dense breast may be as dark
+AIR_ROUGHNESS = 0.6  # of the tissue's own structure
 AIR_MIN_MM2 = 10.0
 STRAND_MM = 3.0  # half-width of what is taken off: letters, scratches, light leaks
 HOLE_MM2 = 300.0
@@ -52,9 +53,7 @@ def breast_region(mammogram: Mammogram) -> np.ndarray:
     Raises InputError for a constant image and where no breast is found.
     """
     valid = mammogram.valid
-    if valid is None:
-        valid = np.ones(mammogram.pixels.shape, bool)
-    inner = mammogram.pixels[valid]
+    inner = mammogram.pixels if valid is None else mammogram.pixels[valid]
     if inner.size == 0 or inner.min() == inner.max():
         raise InputError(
             f"{mammogram.source.name}: all pixels are equal; give an image with a breast in it"
@@ -73,17 +72,18 @@ def breast_region(mammogram: Mammogram) -> np.ndarray:
                 f"{mammogram.source.name}: no breast was found, nothing as large stands out of "
                 "the background; check that this is a mammogram, and its spacing"
             )
-    return _full_size(region, block, valid.shape) & valid
+    full = _full_size(region, block, mammogram.pixels.shape)
+    return full if valid is None else full & valid
 
 
 def _reduced(
-    pixels: np.ndarray, valid: np.ndarray, block: tuple[int, int]
+    pixels: np.ndarray, valid: np.ndarray | None, block: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Block means of the valid pixels, and where at least half of a block is valid."""
-    starts = [np.arange(0, size, b) for size, b in zip(valid.shape, block, strict=True)]
+    starts = [np.arange(0, size, b) for size, b in zip(pixels.shape, block, strict=True)]
     # The last blocks may be partial: sums over what there is of them.
-    area = np.outer(*(np.diff(s, append=n) for s, n in zip(starts, valid.shape, strict=True)))
-    if valid.all():
+    area = np.outer(*(np.diff(s, append=n) for s, n in zip(starts, pixels.shape, strict=True)))
+    if valid is None:
         return (_block_sums(pixels, starts) / area).astype(np.float32), np.ones(area.shape, bool)
     count = _block_sums(valid.astype(np.float32), starts)
     total = _block_sums(np.where(valid, pixels, np.float32(0)), starts)
@@ -180,8 +180,12 @@ def _top_of_air(
     if inner.sum() * step_mm[0] * step_mm[1] < AIR_MIN_MM2 or not tissue.any():
         return np.inf
     contrast = np.median(coarse[tissue]) - level
-    structure = np.median(_texture(coarse, step_mm)[inner])
-    return top if structure < AIR_TEXTURE * contrast else np.inf
+    texture = _texture(coarse, step_mm)
+    structure = np.median(texture[inner])
+    beside = texture[_eroded(tissue, 1.0, step_mm)]
+    # In a crop of smooth fat and a bright mass, both are as smooth.
+    is_flat = beside.size == 0 or structure < AIR_ROUGHNESS * np.median(beside)
+    return top if is_flat and structure < AIR_TEXTURE * contrast else np.inf
 
 
 def _otsu_below(values: np.ndarray, ceiling: float) -> float:
