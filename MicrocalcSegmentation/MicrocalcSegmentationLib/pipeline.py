@@ -130,9 +130,10 @@ def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) ->
     shape, box = mammogram.pixels.shape, working.box
     own_probability = np.zeros(shape, np.float32)
     own_probability[box] = np.clip(sample(probability, working.own_shape), 0, 1)
-    own_probability[~breast] = 0
     own_candidates = np.zeros(shape, bool)
     own_candidates[box] = resize_mask(candidates, working.own_shape)
+    own_candidates &= breast
+    own_probability[~own_candidates] = 0  # interpolation reaches a pixel beyond
     deviation = np.ones(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
     mask = own_probability >= settings.threshold
@@ -145,7 +146,7 @@ def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) ->
         probability=own_probability,
         labels=labels,
         breast=breast,
-        candidates=own_candidates & breast,
+        candidates=own_candidates,
         calcifications=calcifications,
         clusters=clusters,
         threshold=settings.threshold,

@@ -119,3 +119,50 @@ def test_an_image_with_a_label_and_no_breast_is_refused():
     pixels[100:200, 100:112] = pixels[100:112, 100:300] = pixels[150:162, 100:300] = 3000
     with pytest.raises(InputError, match="no breast was found"):
         breast_region(mammogram(pixels))
+
+
+def test_a_white_border_beside_tissue_is_cut_off_a_crop_without_air(tissue):
+    pixels = 1500 + 100 * tissue
+    pixels[:, :12] = 4000  # 2.4 mm
+    found = breast_region(mammogram(pixels))
+    assert not found[:, :12].any()
+    assert found[:, 22:].all()
+
+
+def test_dense_tissue_at_the_chest_wall_is_no_border(tissue):
+    pixels = 1500 + 100 * tissue
+    pixels[200:500, :200] += 2500
+    assert breast_region(mammogram(pixels)).all()
+
+
+def test_air_that_borders_and_a_scratch_enclose_is_not_filled(film):
+    pixels, inside = film
+    pixels = pixels.copy()
+    pixels[:10] = pixels[-10:] = 2000
+    pixels[:, 500:502] = pixels[:, 300:302] = 2000
+    assert overlap(breast_region(mammogram(pixels)), inside) > 0.95
+
+
+def test_a_dim_light_leak_along_the_chest_wall_is_followed_a_little_way_only(film):
+    pixels, inside = film
+    pixels = pixels.copy()
+    leak = ~inside & (np.arange(SHAPE[1]) < 40)  # 8 mm
+    pixels[leak] = 300
+    found = breast_region(mammogram(pixels))
+    assert not found[:50].any()
+    assert not found[-50:].any()
+
+
+def test_fat_far_from_dense_tissue_is_breast_though_nearly_as_dark_as_air(tissue):
+    inside = half_ellipse()
+    dense = half_ellipse(rows=(450, 100), depth=120)
+    air = np.random.default_rng(1).normal(40, 3, SHAPE)
+    pixels = np.where(inside, 340 + 20 * tissue + 2800 * dense, air)
+    assert overlap(breast_region(mammogram(pixels)), inside) > 0.97
+
+
+def test_a_corner_of_air_in_a_crop_is_cut_off(tissue):
+    row, col = np.indices(SHAPE)
+    air = row + col < 250
+    found = breast_region(mammogram(np.where(air, 40.0, 1500 + 200 * tissue)))
+    assert overlap(~found, air) > 0.9
