@@ -6,7 +6,7 @@ import resource
 
 
 def test_every_film_is_refused_without_a_spacing(microcalc, films, tmp_path):
-    done = microcalc("segment", *films, "--output", tmp_path / "out")
+    done = microcalc("segment", *films, "--output", tmp_path / "out", "--quiet")
     assert done.returncode == 1
     for film in films:
         (sentence,) = [line for line in done.stderr.splitlines() if film.name in line]
