@@ -57,7 +57,7 @@ def test_schema_and_code_are_of_one_version(schema):
 
 
 def test_document_says_what_was_found_where_and_by_what(make_findings):
-    source = Source("a.dcm", "/home/somebody/a.dcm", {"SOPInstanceUID": "1.2.3"}, "user")
+    source = Source("a.dcm", "/somewhere/private/a.dcm", {"SOPInstanceUID": "1.2.3"}, "user")
     geometry = Geometry((0.1, 0.08), (1.0, 2.0, 3.0))
     findings = make_findings(source=source, geometry=geometry, magnification=1.6)
     document = findings_document(findings)

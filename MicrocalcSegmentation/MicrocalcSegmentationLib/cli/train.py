@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--digital-backgrounds",
         type=Path,
         metavar="DIR",
-        help="a folder of digital mammograms named as in the README's model card",
+        help="a folder with sample_A4.jpg, sample_B1.jpg and sample_C3.jpg (MONAI's density samples)",
     )
     parser.add_argument(
         "--sheets",
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         default=(1500, 2600),
         metavar="N,M",
-        help="of the detector and of the segmentator (default: 1500,2600; about 40 minutes "
+        help="of the detector and of the segmentator (default: 1500,2600; about 50 minutes "
         "on two cores)",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
