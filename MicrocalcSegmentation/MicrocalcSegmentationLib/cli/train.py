@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--digital-backgrounds",
         type=Path,
         metavar="DIR",
-        help="a folder with sample_A4.jpg, sample_B1.jpg and sample_C3.jpg (MONAI's density samples)",
+        help="a folder with sample_A4.jpg, sample_B1.jpg and sample_C3.jpg (MONAI's samples)",
     )
     parser.add_argument(
         "--sheets",
