@@ -10,7 +10,7 @@ from MicrocalcSegmentationLib.evaluation.cases import folder_cases
 from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.mammogram import Mammogram, Source
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
-from MicrocalcSegmentationLib.simulation.real_images import Contents, insert_into
+from MicrocalcSegmentationLib.simulation.real_images import Contents, insert_into, room_within
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,14 @@ def test_pixels_that_are_not_square_are_refused(normal):
         insert_into(oblong, Contents(), 0)
 
 
-def test_an_image_without_room_is_refused():
-    rng = np.random.default_rng(0)
-    rows, cols = np.ogrid[:300, :300]
-    disc = np.hypot(rows - 150, cols - 150) < 45
-    pixels = np.where(disc, 900 + 60 * rng.standard_normal((300, 300)), 10).astype(np.float32)
-    small = Mammogram(pixels, Geometry((0.1, 0.1)), Source("b.nrrd"))
-    with pytest.raises(InputError, match=r"b\.nrrd: no place 5 mm within the breast"):
-        insert_into(small, Contents(), 0)
+def test_room_keeps_away_from_the_rim_but_not_from_the_border():
+    inside = np.zeros((300, 300), bool)
+    inside[:, :120] = True  # 12 mm of breast along the border
+    room = room_within(inside, 0.1)
+    assert room[:, 1].min() < 10
+    assert 60 <= room[:, 1].max() < 70
+    inside[:, 40:] = False
+    assert len(room_within(inside, 0.1)) == 0
 
 
 def test_the_command_writes_what_evaluate_reads(tmp_path, capsys):

@@ -38,11 +38,12 @@ def insert_into(mammogram: Mammogram, contents: Contents, seed: int) -> Simulate
         raise InputError(f"{name}: pixels of {row_mm:g} x {col_mm:g} mm; resample to square ones")
     rng = np.random.default_rng(seed)
     inside = breast_region(mammogram)
-    placed = _placed(inside, row_mm, contents, rng)
-    if placed is None:
+    room = room_within(inside, row_mm)
+    if len(room) == 0:
         raise InputError(
             f"{name}: no place {FROM_RIM_MM:g} mm within the breast; give a larger image"
         )
+    placed = _placed(room, row_mm, contents, rng)
     inserted = insert(Ground(mammogram.pixels, inside, row_mm), placed, rng)
     # Grey values beyond the image's own would stand out as no real calcification does.
     low, high = float(mammogram.pixels.min()), float(mammogram.pixels.max())
@@ -61,17 +62,20 @@ def insert_into(mammogram: Mammogram, contents: Contents, seed: int) -> Simulate
     )
 
 
-def _placed(inside: np.ndarray, spacing_mm: float, contents: Contents, rng) -> list[Placed] | None:
-    """What to insert and where; None when there is no room."""
-    step = max(1, round(1 / spacing_mm))
-    coarse = np.pad(inside[::step, ::step], 1, mode="edge")
-    from_rim = distance_transform_edt(coarse)[1:-1, 1:-1] * step * spacing_mm
-    room = np.argwhere((from_rim > FROM_RIM_MM) & inside[::step, ::step]) * step
-    if len(room) == 0:
-        return None
+def room_within(inside: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """(n, 2) pixels, about 1 mm apart, that lie over 5 mm from the breast's rim.
 
+    The image's own border is no rim: behind it the breast goes on.
+    """
+    step = max(1, round(1 / spacing_mm))
+    coarse = np.pad(inside[::step, ::step], 10, mode="edge")
+    from_rim = distance_transform_edt(coarse)[10:-10, 10:-10] * step * spacing_mm
+    return np.argwhere((from_rim > FROM_RIM_MM) & inside[::step, ::step]) * step
+
+
+def _placed(room: np.ndarray, spacing_mm: float, contents: Contents, rng) -> list[Placed]:
     def anywhere() -> np.ndarray:
-        return room[rng.integers(len(room))] + rng.uniform(0, step, 2)
+        return room[rng.integers(len(room))] + rng.uniform(0, 1 / spacing_mm, 2)
 
     placed: list[Placed] = []
     for number in range(1, contents.clusters + 1):
