@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import InputError
 from . import schema
 from .classes import CLASSES, MC, OUTSIDE, ZONES
+from .preparing import LEVELS_PER_DEVIATION
 from .writing import LABELS, VALUES, array_path, file_digest
 
 _OPEN_IMAGES = 512  # mapped at once; a map costs address space, not memory
@@ -63,12 +64,12 @@ class Samples:
             )
         meta = dict(self._connection.execute("SELECT key, value FROM meta"))
         self.patch_sides: tuple[int, ...] = tuple(json.loads(meta["patch_sides"]))
-        self.array = lru_cache(2 * _OPEN_IMAGES)(self._array)
+        self._mapped = lru_cache(2 * _OPEN_IMAGES)(self._map)
 
     def close(self) -> None:
         """Close the database; the object is of no use afterwards."""
         self._connection.close()
-        self.array.cache_clear()
+        self._mapped.cache_clear()
 
     def images(self, splits: tuple[str, ...] | None = None) -> tuple[StoredImage, ...]:
         """The images, in the order they were entered."""
@@ -136,29 +137,28 @@ class Samples:
         return [(s, k, side, CLASSES[c], ZONES[z], n) for s, k, side, c, z, n in rows]
 
     def squares(self, positions: np.ndarray, side: int, what: str = VALUES) -> np.ndarray:
-        """(n, side, side) float32 around positions, (n, 3 or 4) of image, row, col; else 0.
+        """(n, side, side) around positions, (n, 3 or 4) of image, row, col; 0 beyond the image.
 
-        what: "values", or "labels" for uint8.
+        what: "values" for float32, normalised; "labels" for uint8.
         """
-        out = np.zeros((len(positions), side, side), np.float32 if what == VALUES else np.uint8)
+        out = np.zeros((len(positions), side, side), np.int16 if what == VALUES else np.uint8)
         half = side // 2
         for square, (number, row, col) in zip(out, positions[:, :3].tolist(), strict=True):
             array = self.array(number, what)
             top, left = row - half, col - half
-            if (
-                top >= 0
-                and left >= 0
-                and top + side <= len(array)
-                and left + side <= array.shape[1]
-            ):
-                square[...] = array[top : top + side, left : left + side]
-                continue
             part = array[max(0, top) : top + side, max(0, left) : left + side]
             at_row, at_col = max(0, -top), max(0, -left)
             square[at_row : at_row + part.shape[0], at_col : at_col + part.shape[1]] = part
-        return out
+        return out * np.float32(1 / LEVELS_PER_DEVIATION) if what == VALUES else out
 
-    def _array(self, number: int, what: str) -> np.ndarray:
+    def array(self, number: int, what: str) -> np.ndarray:
+        """A whole image as it is cached: "values", int16, or "labels"; see `Prepared`.
+
+        Mapped from its file. Raises InputError when that is missing.
+        """
+        return self._mapped(number, what)
+
+    def _map(self, number: int, what: str) -> np.ndarray:
         path = array_path(self._cache, number, what)
         try:
             return np.asarray(np.load(path, mmap_mode="r"))  # slices of a memmap are slow

@@ -78,7 +78,7 @@ def write_entry(connection: sqlite3.Connection, number: int, entry: Entry) -> No
 
 def runs_of(codes: np.ndarray) -> np.ndarray:
     """(n, 4) int64 of code, row, col, length: every run of equal codes but 0, row by row."""
-    rows, cols = codes.shape
+    cols = codes.shape[1]
     # A column of 0 after the last one, so that no run reaches into the next row.
     flat = np.pad(codes, [(0, 0), (0, 1)]).ravel()
     starts = np.flatnonzero(np.diff(flat, prepend=flat[:1] ^ 1))
