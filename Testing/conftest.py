@@ -44,6 +44,24 @@ def make_breast():
     return build_breast
 
 
+@pytest.fixture(scope="session")
+def sample_database(tmp_path_factory, make_breast):
+    """A sample database of six small images of six patients, digital and film in turns."""
+    from MicrocalcSegmentationLib.progress import Silent
+    from MicrocalcSegmentationLib.simulation.cases import CaseOptions, SimulatedCase, write_case
+    from MicrocalcSegmentationLib.training.datasets import open_dataset
+    from MicrocalcSegmentationLib.training.samples.build import BuildOptions, build
+
+    folder = tmp_path_factory.mktemp("samples")
+    for seed in range(6):
+        mammogram, mask = make_breast(seed)
+        options = CaseOptions(kind=("digital", "film")[seed % 2])
+        case = SimulatedCase(f"case{seed}", mammogram, mask, mask & False, options, seed)
+        write_case(case, folder / "cases", "nrrd")
+    options = BuildOptions(patch_sides=(29, 49), workers=1)
+    return build([open_dataset(folder / "cases")], folder / "s.sqlite", options, Silent())
+
+
 def build_breast(seed, spacing_mm=0.1, mcs=8, patient="P1"):
     """Half an ellipse of textured tissue on air, with bright squares of 3 x 3 pixels as MCs."""
     rng = np.random.default_rng(seed)
