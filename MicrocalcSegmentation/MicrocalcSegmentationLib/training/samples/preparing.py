@@ -25,8 +25,8 @@ class Prepared:
     """The breast's bounding box at 0.05 mm.
 
     values: (rows, cols) int16, normalised as `segment` does it, in LEVELS_PER_DEVIATION.
-    labels: uint8, see `classes`. box: (row, col, rows, cols) of it in the image's own pixels. own_shape,
-    spacing_mm: of the image. digest: of the image's pixels and spacing.
+    labels: uint8, see `classes`. box: (row, col, rows, cols) of it in the image's own
+    pixels. own_shape, spacing_mm: of the image. digest: of the image's pixels and spacing.
     mcs: how many connected MCs are marked.
     """
 
