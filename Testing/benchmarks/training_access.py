@@ -7,6 +7,7 @@ All figures are of one run, one after the other, on the cores that the process m
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,12 +42,11 @@ def main(path: str, side: str = "49", padding: str = "valid") -> None:
         network = build(architecture, which)
         network.compile(keras.optimizers.Adam(), "categorical_crossentropy", jit_compile=False)
         batch = whole.batch(0)
+        learn = partial(network.train_on_batch, batch.patches, batch.targets)
         rates = {
             "drawn and cut": per_second(256, bare.batch),
             "drawn, cut, turned, varied": per_second(256, whole.batch),
-            "learnt from": per_second(
-                256, lambda _: float(network.train_on_batch(batch.patches, batch.targets))
-            ),
+            "learnt from": per_second(256, lambda _, learn=learn: learn()),
         }
         for name, rate in rates.items():
             ratio = rate / rates["learnt from"]

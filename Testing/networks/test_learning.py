@@ -166,7 +166,7 @@ def test_other_settings_and_damaged_checkpoints_are_refused(samples, tmp_path):
 
 def test_a_loss_that_is_no_number_ends_training_with_advice(samples, tmp_path):
     course = replace(SHORT, steps=60, rate=1e25)
-    with pytest.raises(InputError, match="the loss is no number at step .*; train with a lower"):
+    with pytest.raises(InputError, match=r"the loss is no number at step .*; train with a lower"):
         learn("detector", TINY, samples, course, (tmp_path, Silent()))
 
 
