@@ -21,7 +21,7 @@ from MicrocalcSegmentationLib.training.learning import Course, learn
 from MicrocalcSegmentationLib.training.samples.access import Samples
 
 TINY = Architecture(29, channels=(4, 6, 6, 6, 6, 6), features=8)
-SHORT = Course(steps=12, batch_size=16, check_every=4, held=2, checkpoint_every=3)
+SHORT = Course(12, 16, check_every=4, held=2, checkpoint_every=3, judged=300, judged_far=600)
 
 
 @pytest.fixture

@@ -21,8 +21,6 @@ from .scoring import class_errors, class_scores
 
 WINDOWS_KEPT = 0.9  # of validation patches with an MC in them; an MC lies in four windows
 FALSE_POSITIVE_RATE = 5e-5  # of breast pixels: the method's own 0.005 %
-_PER_CLASS = {"detector": 4000, "segmentator": 4000}
-_FAR_SAMPLES = 40_000  # C4: two of them may exceed the segmentator's threshold
 DONE = "done.json"
 
 
@@ -49,9 +47,9 @@ def train_network(
     folder = order.work / which
     learned = learn(which, architecture, samples, course, (folder, Part(progress, 0, 0.97)))
     progress.report(0.97, f"{which}: choosing its threshold")
-    _write_done(
-        folder, learned, architecture, course, _judged(which, learned, architecture, samples)
-    )
+    plan = Plan(which, architecture, "validation", augmentation=None)
+    judged = _judged(learned, Minibatches(samples, plan), samples, course)
+    _write_done(folder, learned, architecture, course, judged)
     if not all((order.work / name / DONE).is_file() for name in NETWORKS):
         samples.close()
         return None
@@ -89,13 +87,12 @@ def assemble(order: Order, samples: Samples) -> Model:
     return model
 
 
-def _judged(which: str, learned: Learned, architecture: Architecture, samples: Samples) -> dict:
+def _judged(learned: Learned, minibatches: Minibatches, samples: Samples, course: Course) -> dict:
     """Threshold and figures on the validation split."""
-    plan = Plan(which, architecture, "validation", augmentation=None)
-    wanted = {c: _PER_CLASS[which] for shares in SHARES[which] for c in shares}
-    if which == "segmentator":
-        wanted[C4] = _FAR_SAMPLES
-    scores = class_scores(learned.network, Minibatches(samples, plan), samples, wanted)
+    which = minibatches.plan.network
+    wanted = {c: course.judged for shares in SHARES[which] for c in shares}
+    wanted[C4] = course.judged_far
+    scores = class_scores(learned.network, minibatches, samples, wanted)
     errors = class_errors(which, scores)
     figures = {f"{which}, balanced accuracy at 0.5": errors.pop("accuracy")}
     figures |= {f"{which}, error of {name} at 0.5": error for name, error in errors.items()}
@@ -104,7 +101,7 @@ def _judged(which: str, learned: Learned, architecture: Architecture, samples: S
         passed = float((scores[C4] >= threshold).mean())
         figures |= {"windows with an MC passed": WINDOWS_KEPT, "windows without one passed": passed}
     else:
-        threshold, rate = _rare_enough(scores, samples, architecture)
+        threshold, rate = _rare_enough(scores, samples, minibatches.plan.architecture)
         kept = float((scores[1] >= threshold).mean())
         figures |= {"MC pixels kept": kept, "false-positive rate of breast pixels": rate}
     return {"threshold": threshold, "figures": figures}

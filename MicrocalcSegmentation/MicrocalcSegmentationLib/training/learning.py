@@ -33,6 +33,8 @@ class Course:
     held: minibatches of validation patches. checkpoint_every: minibatches.
     mined: share of the negatives that mining found, where it found any. start: a model's
     name or folder whose weights to begin with; None begins with He's initialisation.
+    judged, judged_far: validation patches of each class, and of C4, that thresholds and
+    figures are made from; of 40,000 C4, two may exceed the segmentator's threshold.
     """
 
     steps: int = 40_000
@@ -47,6 +49,8 @@ class Course:
     mined: float = MINED_SHARE
     seed: int = 1
     start: str | None = None
+    judged: int = 4000
+    judged_far: int = 40_000
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,15 @@ from pathlib import Path
 from ...errors import InputError
 from .annotated import AnnotatedImage, Annotation, Dataset, Problem
 
-__all__ = ["LAYOUTS", "AnnotatedImage", "Annotation", "Dataset", "Problem", "open_dataset"]
+__all__ = [
+    "LAYOUTS",
+    "AnnotatedImage",
+    "Annotation",
+    "Dataset",
+    "Problem",
+    "open_dataset",
+    "read_annotation",
+]
 
 LAYOUTS = ("folder", "inbreast", "cbis-ddsm")
 
@@ -37,3 +45,16 @@ def open_dataset(
             "<name>_mask.png or <name>.seg.nrrd beside each image, or give another --layout"
         )
     return dataset
+
+
+def read_annotation(
+    layout: str, name: str, files: tuple[Path, ...], spacing_mm: tuple[float, float] | None
+) -> Annotation:
+    """Read one image of a data set again. Raises InputError."""
+    from . import cbis_ddsm, folders, inbreast
+
+    if layout == "inbreast":
+        return inbreast.load(name, files, spacing_mm)
+    if layout == "cbis-ddsm":
+        return cbis_ddsm.load(name, files[0], files[1:], spacing_mm)
+    return folders.load(name, files[0], files[1], spacing_mm)
