@@ -16,6 +16,8 @@ check    read every image and mask and list all that is wrong, with what to do
 build    make the database: every position of every patch, with its class
 list     how many images and samples a database holds
 verify   whether a database and its cached images are whole
+mine     add what a model gets wrong on the whole training images, for `microcalc train`
+         to learn from: a quarter of its negatives come from there
 
 SET is a folder in one of these layouts, which is recognised or given with --layout:
 folder     images of any readable type, each with <name>_mask.nrrd (.png, ...) or
@@ -33,6 +35,7 @@ examples:
   microcalc samples build my_cases INbreast --output samples.sqlite
   microcalc samples build film --spacing-mm 0.05 --output film.sqlite --exclude case7,case9
   microcalc samples list samples.sqlite
+  microcalc samples mine samples.sqlite --model my-model
 
 exit code: 0 all done, 1 something is wrong, 2 wrong usage, 130 stopped with Ctrl-C;
 a build that was stopped, in whatever way, goes on when it is called again"""
@@ -40,7 +43,9 @@ a build that was stopped, in whatever way, goes on when it is called again"""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    actions = parser.add_subparsers(metavar="check|build|list|verify", dest="action", required=True)
+    actions = parser.add_subparsers(
+        metavar="check|build|list|verify|mine", dest="action", required=True
+    )
     check = actions.add_parser("check", help="list all that is wrong with data sets")
     build = actions.add_parser("build", help="make a database, or go on with one")
     for sub in (check, build):
@@ -62,15 +67,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     build.add_argument("--seed", type=options.natural_number, default=0, metavar="S")
     build.add_argument("--workers", type=options.positive_count, metavar="N")
-    for name, text in (("list", "what a database holds"), ("verify", "whether it is whole")):
+    for name, text in (
+        ("list", "what a database holds"),
+        ("verify", "whether it is whole"),
+        ("mine", "add what a model gets wrong"),
+    ):
         sub = actions.add_parser(name, help=text)
         sub.add_argument("database", type=Path, metavar="FILE")
         options.add_reporting(sub, "print one JSON object on stdout")
+    actions.choices["mine"].add_argument(
+        "--model", metavar="NAME|DIR", help="(default: the shipped one)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the action says."""
-    return {"check": _check, "build": _build, "list": _list, "verify": _verify}[args.action](args)
+    actions = {"check": _check, "build": _build, "list": _list, "verify": _verify, "mine": _mine}
+    return actions[args.action](args)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +172,20 @@ def _verify(args: argparse.Namespace) -> int:
     elif not args.quiet and not faults:
         say(f"{args.database}: whole")
     return 1 if faults else 0
+
+
+def _mine(args: argparse.Namespace) -> int:
+    from ..model import load_model
+    from ..training.mining import MiningOptions, mine
+
+    with progress_on_stderr(args.quiet) as progress:
+        found = mine(load_model(args.model), args.database, MiningOptions(), progress)
+    if args.json:
+        say(json.dumps({"database": str(args.database), "found": found}, indent=2))
+    elif not args.quiet:
+        for which, count in found.items():
+            say(f"{which}: {count} false positives on the training images")
+    return 0
 
 
 def _counts(text: str) -> tuple[int, ...]:
