@@ -43,7 +43,7 @@ class AnalysisOptions:
 class Looked:
     """Patches of all classes as a network sees them.
 
-    patches: (n, S, S) float32. samples: (n, 4) of image, row, col, class. features: (n, 64).
+    patches: (n, N, N) float32. samples: (n, 4) of image, row, col, class. features: (n, 64).
     scores: (n,). positive, wrong: (n,) bool, of the label, and of the answer at 0.5.
     """
 
@@ -116,7 +116,9 @@ def look(network, minibatches: Minibatches, samples: Samples, options: AnalysisO
     patches = minibatches.patches(chosen)
     features, scores = features_and_scores(network, patches)
     positive = np.isin(chosen[:, 3], POSITIVE[plan.network])
-    return Looked(patches[..., 0], chosen, features, scores, positive)
+    shape = plan.architecture
+    own = slice(shape.margin, shape.margin + shape.patch_side)  # without `context`'s surroundings
+    return Looked(patches[:, own, own, 0], chosen, features, scores, positive)
 
 
 def embedded(features: np.ndarray, seed: int) -> np.ndarray:
