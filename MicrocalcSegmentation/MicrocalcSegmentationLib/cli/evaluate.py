@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate all cases; 1 when any was refused."""
     if sum(bool(given) for given in (args.cases, args.simulate, args.samples)) > 1:
-        args.wrong_usage("give CASES_DIR, --samples or --simulate, not two of them")
+        args.wrong_usage("give only one of CASES_DIR, --samples and --simulate")
     if args.split and not args.samples:
         args.wrong_usage("--split needs --samples")
     from ..errors import InputError
