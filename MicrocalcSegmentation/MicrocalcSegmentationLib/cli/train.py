@@ -13,8 +13,9 @@ Train a pair of networks: the detector first, then the segmentator, then both th
 
 They learn from sheets, squares of breast of 5 cm with simulated microcalcifications in
 known places. The tissue is simulated too; with --film-tiles, two sheets of five are real
-film tiles from CBIS-DDSM. DIR becomes a model for `microcalc segment --model DIR`: two
-weight files, and manifest.json with the recipe, the seed and the figures reached.
+film tiles from CBIS-DDSM. DIR becomes a model for `microcalc segment --model DIR`: both
+networks' weights, the same as ONNX graphs, and manifest.json with the recipe, the seed and
+the figures reached.
 
 Sheets and finished networks are kept in --work, so that the same command, given again
 after an interruption, goes on where it stopped."""

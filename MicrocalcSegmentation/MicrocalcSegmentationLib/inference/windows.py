@@ -6,8 +6,8 @@ This is the reference. It defines the result; faster ways must give the same num
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..progress import Progress
-from .engines import Predict
+from ..progress import Part, Progress
+from .network import Predict
 
 
 def window_starts(size: int, side: int) -> np.ndarray:
@@ -51,6 +51,10 @@ class Work:
         self.batch_size = batch_size
         self.progress = progress
         self.text = text
+
+    def part(self, start: float, stop: float) -> "Work":
+        """A stretch of this work, by its share of the whole."""
+        return Work(self.batch_size, Part(self.progress, start, stop), self.text)
 
 
 def candidate_mask(
