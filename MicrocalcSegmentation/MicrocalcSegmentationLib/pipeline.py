@@ -100,8 +100,9 @@ def _detect(working: _Working, model: Model, settings: Settings, progress: Progr
     """(rows, cols) bool on the working grid: breast pixels of positive windows."""
     network = open_network(model, "detector", settings.engine, settings.device)
     side = network.architecture.patch_side
-    starts = window_grid(working.inside, side)
     work = Work(settings.batch_size, progress, "detector: scanning the breast")
+    progress.report(0.0, work.text)
+    starts = window_grid(working.inside, side)
     if settings.evaluation == "windows":
         scores = score_patches(working.values, starts, side, network.patches, work)
     else:
@@ -117,6 +118,7 @@ def _segmentate(
     """(rows, cols) float32 probability on the working grid, 0 outside the candidates."""
     network = open_network(model, "segmentator", settings.engine, settings.device)
     work = Work(settings.batch_size, progress, "segmentator: classifying candidate pixels")
+    progress.report(0.0, work.text)
     if settings.evaluation == "windows" or network.shared is None:
         side = network.architecture.patch_side
         return score_pixels(working.values, candidates, side, network.patches, work)
