@@ -10,8 +10,8 @@ from .calcifications import Measured, label_calcifications, measure
 from .clusters import find_clusters
 from .errors import InputError
 from .findings import Findings
-from .inference.dense import score_pixels_sliding
-from .inference.engines import choose_device, map_predictor, patch_predictor
+from .inference.dense import score_pixels_dense, score_windows
+from .inference.engines import open_network
 from .inference.windows import Work, candidate_mask, score_patches, score_pixels, window_grid
 from .mammogram import Mammogram
 from .model import Model
@@ -98,12 +98,15 @@ def _prepare(mammogram: Mammogram, breast, model: Model, progress: Progress) -> 
 
 def _detect(working: _Working, model: Model, settings: Settings, progress: Progress):
     """(rows, cols) bool on the working grid: breast pixels of positive windows."""
-    device = choose_device(settings.device)
-    side = model.architectures["detector"].patch_side
-    starts = window_grid(working.inside, side)
-    predict = patch_predictor(model.detector, device)
+    network = open_network(model, "detector", settings.engine, settings.device)
+    side = network.architecture.patch_side
     work = Work(settings.batch_size, progress, "detector: scanning the breast")
-    scores = score_patches(working.values, starts, side, predict, work)
+    progress.report(0.0, work.text)
+    starts = window_grid(working.inside, side)
+    if settings.evaluation == "windows":
+        scores = score_patches(working.values, starts, side, network.patches, work)
+    else:
+        scores = score_windows(working.values, starts, network, work)
     positive = scores >= settings.detector_threshold
     _log.info("%d of %d windows are candidates", positive.sum(), len(starts))
     return candidate_mask(working.values.shape, starts, positive, side) & working.inside
@@ -113,33 +116,33 @@ def _segmentate(
     working: _Working, candidates: np.ndarray, model: Model, settings: Settings, progress: Progress
 ) -> np.ndarray:
     """(rows, cols) float32 probability on the working grid, 0 outside the candidates."""
-    device = choose_device(settings.device)
-    architecture = model.architectures["segmentator"]
+    network = open_network(model, "segmentator", settings.engine, settings.device)
     work = Work(settings.batch_size, progress, "segmentator: classifying candidate pixels")
-    if settings.evaluation == "sliding" and architecture.padding == "valid":
-        predict = map_predictor(model.sliding_segmentator, device)
-        sides = (architecture.patch_side, architecture.seen_side)
-        return score_pixels_sliding(working.values, candidates, sides, predict, work)
-    predict = patch_predictor(model.segmentator, device)
-    return score_pixels(working.values, candidates, architecture.patch_side, predict, work)
+    progress.report(0.0, work.text)
+    if settings.evaluation == "windows" or network.shared is None:
+        side = network.architecture.patch_side
+        return score_pixels(working.values, candidates, side, network.patches, work)
+    return score_pixels_dense(working.values, candidates, network, work)
 
 
 def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Findings:
     """Bring the maps to the image's own grid; threshold, label, measure and group."""
     (candidates, probability), (model, settings) = maps, made_by
     shape, box = mammogram.pixels.shape, working.box
-    own_probability = np.zeros(shape, np.float32)
-    own_probability[box] = np.clip(sample(probability, working.own_shape), 0, 1)
     own_candidates = np.zeros(shape, bool)
-    own_candidates[box] = resize_mask(candidates, working.own_shape)
-    own_candidates &= breast
-    own_probability[~own_candidates] = 0  # interpolation reaches a pixel beyond
-    deviation = np.ones(shape, np.float32)
+    own_candidates[box] = resize_mask(candidates, working.own_shape) & breast[box]
+    own_probability = np.zeros(shape, np.float32)
+    # Interpolation reaches a pixel beyond the candidates, and rounding beyond 0 and 1.
+    sampled = np.clip(sample(probability, working.own_shape), 0, 1)
+    own_probability[box] = np.where(own_candidates[box], sampled, 0)
+    deviation = np.zeros(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
-    mask = own_probability >= settings.threshold
+    mask = np.zeros(shape, bool)
+    mask[box] = own_probability[box] >= settings.threshold
     spacing_mm = mammogram.spacing_mm
     labels = label_calcifications(mask, spacing_mm, settings.min_mc_area_mm2)
-    measured = measure(labels, Measured(mammogram.pixels, deviation, own_probability), spacing_mm)
+    on = Measured(mammogram.pixels, deviation, own_probability)
+    measured = measure(labels, on, spacing_mm)
     calcifications, clusters = find_clusters(labels, measured, spacing_mm)
     return Findings(
         mammogram=mammogram,

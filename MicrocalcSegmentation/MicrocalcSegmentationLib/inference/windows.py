@@ -6,8 +6,8 @@ This is the reference. It defines the result; faster ways must give the same num
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..progress import Progress
-from .engines import Predict
+from ..progress import Part, Progress
+from .network import Predict
 
 
 def window_starts(size: int, side: int) -> np.ndarray:
@@ -24,10 +24,17 @@ def window_grid(inside: np.ndarray, side: int) -> np.ndarray:
     """(n, 2) first (row, col) of every window that holds at least one pixel of the breast."""
     rows, cols = (window_starts(size, side) for size in inside.shape)
     grid = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
+    # Between the rows where windows start and end, a column of pixels goes in or out as one.
+    row_cuts, col_cuts = (np.union1d(s, s[:-1] + side) for s in (rows, cols))
+    strips = np.maximum.reduceat(inside.view(np.uint8), row_cuts, axis=0)
+    blocks = np.maximum.reduceat(strips, col_cuts, axis=1)
     # Sums of any rectangle from a table of sums, instead of looking at each window.
-    table = np.pad(inside, [(1, 0), (1, 0)]).astype(np.int32).cumsum(0).cumsum(1)
-    r, c = grid.T
-    count = table[r + side, c + side] - table[r, c + side] - table[r + side, c] + table[r, c]
+    table = np.pad(blocks, [(1, 0), (1, 0)]).astype(np.int32).cumsum(0).cumsum(1)
+    (r, c), (r_end, c_end) = (
+        (np.searchsorted(row_cuts, grid[:, 0] + by), np.searchsorted(col_cuts, grid[:, 1] + by))
+        for by in (0, side)
+    )
+    count = table[r_end, c_end] - table[r, c_end] - table[r_end, c] + table[r, c]
     return grid[count > 0]
 
 
@@ -51,6 +58,10 @@ class Work:
         self.batch_size = batch_size
         self.progress = progress
         self.text = text
+
+    def part(self, start: float, stop: float) -> "Work":
+        """A stretch of this work, by its share of the whole."""
+        return Work(self.batch_size, Part(self.progress, start, stop), self.text)
 
 
 def candidate_mask(

@@ -1,0 +1,36 @@
+"""What the method asks of a network, whatever runs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..networks import Architecture
+from ..settings import GPU_TILE_MIB, TILE_MIB
+
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network, ready to run on the device that was chosen.
+
+    patches: (B, N, N) float32 patches -> (B,) probability of the positive class.
+    shared: (rows, cols) float32 pixels -> (r, c) probabilities, the work of neighbouring
+        patches shared; None with padding "same". Answer (i, j) is for the patch that starts
+        at (step i, step j).
+    step: pixels between neighbouring answers of `shared`.
+    pixels_at_once: how many `shared` can be given within its memory budget.
+    """
+
+    architecture: Architecture
+    patches: Predict
+    shared: Predict | None = None
+    step: int = 1
+    pixels_at_once: int = 2**20
+
+
+def pixels_within_budget(architecture: Architecture, step: int, device: str) -> int:
+    """How many pixels of a tile fit the memory budget of "cpu" or "gpu"."""
+    budget = (TILE_MIB if device == "cpu" else GPU_TILE_MIB) * 2**20
+    return budget // architecture.bytes_per_pixel(step)

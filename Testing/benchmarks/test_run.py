@@ -1,0 +1,32 @@
+"""The benchmark runs and tells everything; what it measures is nobody's to assert."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+RUN = Path(__file__).with_name("run.py")
+
+
+def test_a_quick_run_writes_its_table_into_a_readme(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "before\n<!-- benchmark: made by Testing/benchmarks/run.py -->\nold\n"
+        "<!-- end of benchmark -->\nafter\n"
+    )
+    command = [sys.executable, RUN, "--quick", "--output", tmp_path, "--readme", readme]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("<!-- end of benchmark -->\nafter\n")
+    assert "old" not in text
+    for row in (
+        *("reading", "finding the breast", "normalising", "detector", "segmentator", "measuring"),
+        *("detector, dense, onnx", "segmentator, dense, keras", "patches, scaled", "U-Net"),
+        *("processor", "Peak memory", "times faster than the reference"),
+    ):
+        assert row in text
+    result = json.loads((tmp_path / "benchmark.json").read_text())
+    assert all(len(curve) == 8 for curve in result["growth"].values())
+    assert (tmp_path / "growth.png").stat().st_size > 1000
