@@ -86,7 +86,8 @@ def test_an_image_without_mcs_measures_nothing():
 def candidates(statistics_true, statistics_other):
     values = np.concatenate([statistics_true, statistics_other])
     true = np.arange(len(values)) < len(statistics_true)
-    return Candidates(np.repeat(values[:, None], 4, axis=1).astype(float), true)
+    drawn = np.ones(len(values), bool)
+    return Candidates(np.repeat(values[:, None], 4, axis=1).astype(float), true, drawn)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,13 @@ def test_the_strongest_others_are_as_many_as_the_mcs():
     assert {(one.mcs, one.others, one.auc) for one in strongest} == {(2, 2, 0.0)}
 
 
+def test_what_was_not_drawn_counts_among_the_strongest_only():
+    one = candidates([3], [1, 2, 9])
+    one.drawn[-1] = False
+    found = {(each.against, each.others, each.auc) for each in separate([one])}
+    assert found == {("all", 2, 1.0), ("strongest", 1, 0.0)}
+
+
 def test_without_mcs_there_is_no_auc():
     found = separate([candidates([], [1, 2])])
     assert {(one.auc, one.interval) for one in found} == {(None, None)}
@@ -133,6 +141,7 @@ def test_mcs_and_other_maxima_are_measured_alike():
     bright = found.statistics[:, 1] > 15
     assert found.true.sum() == 1
     assert bright.sum() == 2
+    assert found.drawn.sum() < len(found.drawn)  # a thousand maxima of noise are enough
     assert bright[found.true].all()
     mc, other = found.statistics[bright]
     assert mc[0] == pytest.approx(other[0])

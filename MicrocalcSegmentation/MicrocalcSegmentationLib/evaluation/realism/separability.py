@@ -17,7 +17,7 @@ STATISTICS = ("peak grey", "local contrast", "edge width", "size")
 APART_MM = 0.5  # another maximum lies at least this far from every MC
 MAXIMUM_MM = 0.35  # side of the square in which a maximum is the highest
 CONTRAST_FROM = 1.8  # local deviations: as faint as an MC that counts may be
-AT_MOST = 1000  # maxima of an image, drawn at random
+AT_MOST = 1000  # maxima of an image, drawn at random, and as many of the strongest
 RESAMPLES = 500
 _REACH_MM, _RING_FROM_MM, _EDGE_WITHIN_MM = 0.9, 0.5, 0.5
 
@@ -25,11 +25,17 @@ _REACH_MM, _RING_FROM_MM, _EDGE_WITHIN_MM = 0.9, 0.5, 0.5
 @dataclass(frozen=True)
 class Candidates:
     """What stands out of one image. statistics: (n, 4), in the order of `STATISTICS`: grey
-    value, deviations, mm, mm. true: (n,) bool, MC or not.
+    value, deviations, mm, mm. true: (n,) bool, MC or not. drawn: (n,) bool, MCs and a random
+    draw of the other maxima; the rest are among the strongest.
     """
 
     statistics: np.ndarray
     true: np.ndarray
+    drawn: np.ndarray
+
+    def only(self, kept: np.ndarray) -> "Candidates":
+        """Those of an index array or bool mask."""
+        return Candidates(self.statistics[kept], self.true[kept], self.drawn[kept])
 
 
 @dataclass(frozen=True)
@@ -61,13 +67,14 @@ def find_candidates(
     mask, faint = masks
     mean, deviation = local_statistics(pixels, inside, spacing_mm)
     peaks = _brightest(pixels, label_calcifications(mask, spacing_mm, 0.0))
-    others = _maxima((pixels - mean) / deviation, inside, mask | faint, spacing_mm)
+    others, drawn = _maxima((pixels - mean) / deviation, inside, mask | faint, spacing_mm)
     places = np.concatenate([peaks, others])
     measured = [_statistics(pixels, deviation, place, spacing_mm) for place in places]
     statistics = np.array(measured).reshape(-1, len(STATISTICS))
     true = np.arange(len(places)) < len(peaks)
     kept = true | (statistics[:, 1] >= CONTRAST_FROM)
-    return Candidates(statistics[kept], true[kept])
+    drawn = np.concatenate([np.ones(len(peaks), bool), drawn])
+    return Candidates(statistics, true, drawn).only(kept)
 
 
 def separate(images: list[Candidates]) -> list[Separation]:
@@ -76,7 +83,11 @@ def separate(images: list[Candidates]) -> list[Separation]:
     Images without MCs, or with nothing else, only add to the other side.
     """
     found = []
-    for against, kept in (("all", images), ("strongest", [_strongest(one) for one in images])):
+    sets = {
+        "all": [one.only(one.drawn) for one in images],
+        "strongest": [_strongest(one) for one in images],
+    }
+    for against, kept in sets.items():
         true = np.concatenate([one.true for one in kept])
         owner = np.repeat(np.arange(len(kept)), [len(one.true) for one in kept])
         weights = resampling_weights([str(n) for n in range(len(kept))], RESAMPLES)
@@ -113,7 +124,7 @@ def _strongest(image: Candidates) -> Candidates:
     others = np.flatnonzero(~image.true)
     by_contrast = others[np.argsort(-image.statistics[others, 1], kind="stable")]
     kept = np.concatenate([np.flatnonzero(image.true), by_contrast[: image.true.sum()]])
-    return Candidates(image.statistics[kept], image.true[kept])
+    return image.only(kept)
 
 
 def _brightest(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -124,8 +135,11 @@ def _brightest(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.stack([rows[order][last], cols[order][last]], axis=1).reshape(-1, 2)
 
 
-def _maxima(height: np.ndarray, inside: np.ndarray, known: np.ndarray, spacing_mm) -> np.ndarray:
-    """(n, 2) local maxima inside and away from all calcifications, at most `AT_MOST`."""
+def _maxima(height: np.ndarray, inside: np.ndarray, known: np.ndarray, spacing_mm):
+    """Local maxima inside and away from all calcifications, at most twice `AT_MOST`.
+
+    Returns their places, (n, 2), and which of them are a random draw, (n,) bool.
+    """
     size = [max(3, round(MAXIMUM_MM / step)) for step in spacing_mm]
     high = (height == maximum_filter(height, size)) & (height >= CONTRAST_FROM) & inside
     if known.any():
@@ -134,8 +148,10 @@ def _maxima(height: np.ndarray, inside: np.ndarray, known: np.ndarray, spacing_m
     numbers, _ = label(high, np.ones((3, 3)))
     _, first = np.unique(numbers[high], return_index=True)
     places = np.argwhere(high)[first]
-    drawn = np.random.default_rng(0).permutation(len(places))[:AT_MOST]
-    return places[np.sort(drawn)]
+    order = np.argsort(-height[tuple(places.T)], kind="stable")
+    chosen = np.random.default_rng(0).permutation(len(places))[:AT_MOST]
+    kept = np.union1d(order[:AT_MOST], chosen)
+    return places[kept], np.isin(kept, chosen)
 
 
 def _statistics(pixels, deviation, place, spacing_mm) -> tuple[float, float, float, float]:
