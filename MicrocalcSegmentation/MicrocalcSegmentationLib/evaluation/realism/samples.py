@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...breast import breast_region
-from ...calcifications import label_calcifications
-from ...clusters import group
 from ...errors import InputError
 from ...simulation.cases import CaseOptions, SimulatedCase, simulate_case
+from ..comparison import truth_of
 from .separability import Candidates, find_candidates
 from .specks import Specks, measure_specks
 from .spectrum import Spectrum, measure_spectrum
@@ -71,11 +70,8 @@ def crop_at(pixels: np.ndarray, row: float, col: float) -> np.ndarray:
 
 
 def _cluster_crops(pixels, mask, spacing_mm, text: str):
-    labels = label_calcifications(mask, spacing_mm, 0.0)
-    rows_cols = np.nonzero(labels)
-    numbers = labels[rows_cols]
-    sizes = np.bincount(numbers)[1:]
-    centres = np.stack([np.bincount(numbers, axis)[1:] / sizes for axis in rows_cols], axis=1)
-    for members in group(centres * spacing_mm):
-        place = centres[members].mean(axis=0)
+    truth = truth_of(mask, spacing_mm)
+    for number in range(1, len(truth.outlines) + 1):
+        members = truth.mcs.centroids_mm[truth.cluster == number]
+        place = members.mean(axis=0) / spacing_mm
         yield Crop(crop_at(pixels, *place), f"{text}, {len(members)} MCs, {spacing_mm[0]:g} mm")
