@@ -154,9 +154,9 @@ def test_every_file_is_in_the_manifest_with_its_digest(tmp_path):
         for role in ("image", "mask", "description")
     }
     assert stated == files_of(tmp_path)
-    assert {case["calcifications"] for case in manifest["cases"]} == {6}
-    assert {case["true_clusters"] for case in manifest["cases"]} == {1}
-    assert manifest["totals"]["train"]["calcifications"] == 18
+    assert {case["mcs"] for case in manifest["cases"]} == {6}
+    assert {case["clusters"] for case in manifest["cases"]} == {1}
+    assert manifest["totals"]["train"]["mcs"] == 18
 
 
 def test_the_evaluation_reads_each_part_with_its_patients(tmp_path):

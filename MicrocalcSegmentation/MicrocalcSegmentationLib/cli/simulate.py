@@ -120,7 +120,7 @@ def _run_dataset(args: argparse.Namespace) -> int:
         for split, total in manifest["totals"].items():
             say(
                 f"{args.output / split}: {total['images']} images of {total['patients']} patients; "
-                f"{total['without_clusters']} without a cluster, {total['calcifications']} MCs"
+                f"{total['without_clusters']} without a cluster, {total['mcs']} MCs"
             )
         say(f"{args.output / MANIFEST}: every image's seed, patient and sha256")
     return 0

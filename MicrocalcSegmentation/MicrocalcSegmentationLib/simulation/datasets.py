@@ -195,7 +195,7 @@ def _counts(case: SimulatedCase) -> dict[str, int]:
     spacing_mm = case.mammogram.spacing_mm
     labels = label_calcifications(case.mask, spacing_mm, 0.0)
     clusters = group(_centres(labels) * spacing_mm)
-    return {"calcifications": int(labels.max()), "true_clusters": len(clusters)}
+    return {"mcs": int(labels.max()), "clusters": len(clusters)}
 
 
 def _centres(labels: np.ndarray) -> np.ndarray:
@@ -237,7 +237,7 @@ def _entry(described: dict) -> dict:
     split, name = described["split"], described["name"]
     names = {**described["files"], "description": f"{name}.json"}
     digests = {**described["sha256"], "description": described["description_sha256"]}
-    kept = ("name", "split", "patient", "seed", "options", "calcifications", "true_clusters")
+    kept = ("name", "split", "patient", "seed", "options", "mcs", "clusters")
     return {
         **{part: described[part] for part in kept},
         "files": {role: f"{split}/{file}" for role, file in names.items()},
@@ -256,9 +256,9 @@ def _total(cases: list[dict]) -> dict[str, int]:
         "patients": len({case["patient"] for case in cases}),
         "digital": sum(case["options"]["kind"] == "digital" for case in cases),
         "film": sum(case["options"]["kind"] == "film" for case in cases),
-        "without_clusters": sum(case["true_clusters"] == 0 for case in cases),
-        "clusters": sum(case["true_clusters"] for case in cases),
-        "calcifications": sum(case["calcifications"] for case in cases),
+        "without_clusters": sum(case["clusters"] == 0 for case in cases),
+        "clusters": sum(case["clusters"] for case in cases),
+        "mcs": sum(case["mcs"] for case in cases),
     }
 
 
