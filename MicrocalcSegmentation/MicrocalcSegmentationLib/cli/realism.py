@@ -23,6 +23,7 @@ EXAMPLES = """\
 examples:
   microcalc realism --output realism
   microcalc realism --count 8 --film-tiles cbis_film_tiles --crops cbis_crops --output realism"""
+_CLUSTERS = 3  # in each mammogram, more than usual, to have enough of them to measure
 _TILES, _CROPS, _REMEASURED = 12, 6, 24  # inserted into, shown of each kind, measured again
 
 
@@ -32,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count",
         type=options.positive_count,
-        default=3,
+        default=4,
         metavar="N",
-        help="mammograms to simulate of each kind, digital and film (default: 3)",
+        help="mammograms to simulate of each kind, digital and film (default: 4)",
     )
     parser.add_argument(
         "--seed", type=options.natural_number, default=0, metavar="S", help="of the first"
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace, options_of=None) -> int:
     check_writable(args.output)
     with progress_on_stderr(args.quiet) as progress:
         real, real_sections = _real(args, Part(progress, 0.0, 0.2))
-        samples = _simulated(args, options_of, Part(progress, 0.2, 1.0))
+        samples = _simulated(args, options_of or _options, Part(progress, 0.2, 1.0))
     about = {
         "library_version": __version__,
         "simulation_version": SIMULATION_VERSION,
@@ -96,14 +97,19 @@ def run(args: argparse.Namespace, options_of=None) -> int:
     return 0
 
 
+def _options(kind: str):
+    from ..simulation.cases import CaseOptions
+
+    return CaseOptions(kind=kind, clusters=_CLUSTERS)
+
+
 def _simulated(args: argparse.Namespace, options_of, progress) -> list:
     from contextlib import closing
 
     from ..evaluation.realism.samples import make_sample
-    from ..simulation.cases import KINDS, CaseOptions
+    from ..simulation.cases import KINDS
     from ..simulation.processes import available_cores, run_all
 
-    options_of = options_of or CaseOptions
     jobs = [
         partial(make_sample, args.seed + number, options_of(kind))
         for number in range(args.count)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
 
 from ...simulation.calcifications import cluster
 from ...simulation.insertion import insert
@@ -15,7 +16,8 @@ _GAP = 8
 _FONT = 14
 _TEXT = 22  # height of a line of text
 _PAPER, _INK = 24, 230
-_WINDOW = (0.5, 99.9)  # percentiles of a crop shown black and white, the same for all
+_FLAT_PX = 48  # Gaussian width of what is taken off: shading, which would hide the specks
+_WINDOW = (0.5, 99.9)  # percentiles of what remains, shown black and white, the same for all
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def inserted_crop(background: Background, seed: int) -> Crop | None:
 
 
 def draw_page(sections: list[Section]) -> Image.Image:
-    """One grey picture; a crop's pixel is a pixel of it."""
+    """One grey picture; a crop's pixel is a pixel of it, shading taken off."""
     cell = CROP_SIDE + _GAP
     heights = [_TEXT + -(-len(s.crops) // _COLUMNS) * (cell + _TEXT) + _GAP for s in sections]
     page = Image.new("L", (_COLUMNS * cell + _GAP, sum(heights) + _GAP), _PAPER)
@@ -56,8 +58,9 @@ def draw_page(sections: list[Section]) -> Image.Image:
 
 
 def _grey(pixels: np.ndarray) -> Image.Image:
-    low, high = np.percentile(pixels, _WINDOW)
-    scaled = (pixels - low) / max(float(high - low), 1e-6)
+    flat = pixels - gaussian_filter(pixels.astype(np.float64), _FLAT_PX, mode="nearest")
+    low, high = np.percentile(flat, _WINDOW)
+    scaled = (flat - low) / max(float(high - low), 1e-6)
     return Image.fromarray((255 * np.clip(scaled, 0, 1)).astype(np.uint8))
 
 
