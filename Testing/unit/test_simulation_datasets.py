@@ -20,6 +20,7 @@ from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.mammogram import Mammogram, Source
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.simulation import datasets
+from MicrocalcSegmentationLib.simulation.calcifications import Placed
 from MicrocalcSegmentationLib.simulation.cases import SimulatedCase
 from MicrocalcSegmentationLib.simulation.datasets import Making, make_dataset
 from MicrocalcSegmentationLib.simulation.plan import (
@@ -42,8 +43,10 @@ def noise(seed, options):
     mask = np.zeros(pixels.shape, bool)
     mask[10:40:5, 20] = True
     name = f"simulated-{options.kind}-{seed:06d}"
-    mammogram = Mammogram(pixels, Geometry((0.1, 0.1)), Source(name), view="CC", laterality="L")
-    return SimulatedCase(name, mammogram, mask, mask & False, options, seed)
+    where = {"view": options.view, "laterality": options.laterality}
+    mammogram = Mammogram(pixels, Geometry((0.1, 0.1)), Source(name), **where)
+    placed = Placed(20, 20, 0.1, 5.0)
+    return SimulatedCase(name, mammogram, mask.astype(np.int32), (placed,), options, seed)
 
 
 QUICK = Making(simulate=noise)
@@ -95,7 +98,17 @@ def test_no_patient_is_in_two_parts_or_of_two_kinds():
     assert 283 / 4 < len(patients) < 283
     for images in patients.values():
         assert 1 <= len(images) <= 4
-        assert len({(image.split, image.options.kind) for image in images}) == 1
+        assert len({(i.split, i.options.kind, i.options.density) for i in images}) == 1
+        assert len({(i.options.view, i.options.laterality) for i in images}) == len(images)
+
+
+def test_views_sides_and_densities_all_occur():
+    options = [member.options for member in plan(FULL)]
+    assert {one.density for one in options} == {"A", "B", "C", "D"}
+    for view in ("CC", "MLO"):
+        for side in ("L", "R"):
+            share = np.mean([(one.view, one.laterality) == (view, side) for one in options])
+            assert 0.15 < share < 0.35
 
 
 def test_test_seeds_are_apart_from_all_others():

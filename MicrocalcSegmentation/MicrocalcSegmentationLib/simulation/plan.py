@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..errors import InputError
-from .cases import KINDS, CaseOptions
+from .cases import DENSITY_SHARES, KINDS, CaseOptions
 from .dicom_mg import SYNTHETIC
+from .outline import VIEWS
+from .parenchyma import DENSITIES
 
 SPLITS = ("train", "validation", "test")
 # Training draws its seeds below this, so that no test image was ever trained on.
@@ -105,27 +107,49 @@ def _part(split: str, first: int, recipe: Recipe, new_patient: Callable[[], str]
     """The images of one part, numbered from the seed `first`."""
     number = SPLITS.index(split)
     rng = np.random.default_rng([recipe.seed, number])
-    owners = list(_owners(recipe.counts[number], rng, new_patient))
+    owners = list(_owners(recipe, number, rng, new_patient))
     clusters = {kind: _cluster_counts(_count(owners, kind), rng) for kind in KINDS}
-    for seed, (patient, kind) in enumerate(owners, first):
-        count = int(clusters[kind].pop())
-        options = CaseOptions(kind, recipe.spacing_mm, recipe.shape, clusters=count)
-        yield Member(split, patient, seed, options)
+    for seed, (patient, image) in enumerate(owners, first):
+        count = int(clusters[image.kind].pop())
+        yield Member(split, patient, seed, replace(image, clusters=count))
 
 
-def _owners(count: int, rng, new_patient: Callable[[], str]) -> Iterator[tuple[str, str]]:
-    """Patient and kind of each image; the kind that is behind takes the next patient."""
+def _owners(
+    recipe: Recipe, part: int, rng, new_patient: Callable[[], str]
+) -> Iterator[tuple[str, CaseOptions]]:
+    """Patient and options of each image; the kind that is behind takes the next patient.
+
+    A patient's images differ in view or side, and share kind and density.
+    """
     done = dict.fromkeys(KINDS, 0)
-    while (left := count - sum(done.values())) > 0:
+    while (left := recipe.counts[part] - sum(done.values())) > 0:
         kind = min(rng.permutation(KINDS).tolist(), key=done.__getitem__)
-        views = min(int(rng.choice(4, p=VIEWS_SHARES)) + 1, left)
-        done[kind] += views
+        density = str(rng.choice(DENSITIES, p=DENSITY_SHARES))
         patient = new_patient()
-        yield from [(patient, kind)] * views
+        for view, side in _views(rng)[:left]:
+            done[kind] += 1
+            yield (
+                patient,
+                CaseOptions(
+                    kind,
+                    recipe.spacing_mm,
+                    recipe.shape,
+                    view=view,
+                    density=density,
+                    laterality=side,
+                ),
+            )
 
 
-def _count(owners: list[tuple[str, str]], kind: str) -> int:
-    return sum(own_kind == kind for _, own_kind in owners)
+def _views(rng) -> list[tuple[str, str]]:
+    """View and side of one to four images: a second view of the same breast comes first."""
+    count = int(rng.choice(4, p=VIEWS_SHARES)) + 1
+    sides, views = rng.permutation(["L", "R"]).tolist(), rng.permutation(VIEWS).tolist()
+    return [(view, side) for side in sides for view in views][:count]
+
+
+def _count(owners: list[tuple[str, CaseOptions]], kind: str) -> int:
+    return sum(image.kind == kind for _, image in owners)
 
 
 def _cluster_counts(images: int, rng) -> list[int]:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
 from ...simulation.calcifications import cluster
-from ...simulation.insertion import insert
+from ...simulation.insertion import Ground, insert
 from .real_images import Background, room_for_crop
 from .samples import CROP_SIDE, Crop, crop_at
 
@@ -35,7 +35,8 @@ def inserted_crop(background: Background, seed: int) -> Crop | None:
     if place is None:
         return None
     placed = cluster(place, background.spacing_mm, rng)
-    inserted = insert(background.pixels, background.inside, background.spacing_mm, placed, rng)
+    ground = Ground(background.pixels, background.inside, background.spacing_mm)
+    inserted = insert(ground, placed, rng)
     return Crop(crop_at(inserted.pixels, *place), f"into {background.text}, {len(placed)} MCs")
 
 

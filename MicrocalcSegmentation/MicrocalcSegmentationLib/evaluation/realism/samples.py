@@ -49,7 +49,7 @@ def measure_case(case: SimulatedCase) -> Sample:
         spectrum = measure_spectrum(pixels, inside, spacing_mm)
     except InputError:  # a small breast still has MCs to measure
         spectrum = None
-    masks = (case.mask, case.faint)
+    masks = (case.mask, case.ignored)
     return Sample(
         case.name,
         case.options.kind,
