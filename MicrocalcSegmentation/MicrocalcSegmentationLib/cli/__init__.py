@@ -19,6 +19,7 @@ from . import (
     experiment,
     insert,
     models,
+    realism,
     samples,
     segment,
     simulate,
@@ -38,7 +39,7 @@ your images:    microcalc segment left_cc.dcm left_mlo.dcm --output results
 For research; not a medical device."""
 _EPILOG = "`microcalc COMMAND --help` says what a command does, with examples."
 COMMANDS = (
-    *(segment, demo, simulate, insert, evaluate),
+    *(segment, demo, simulate, insert, evaluate, realism),
     *(models, samples, train, experiment, analyse),
 )
 

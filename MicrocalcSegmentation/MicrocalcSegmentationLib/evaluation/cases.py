@@ -12,10 +12,10 @@ from ..errors import InputError
 from ..mammogram import Mammogram
 from ..reading import read_mammogram
 from ..simulation.cases import KINDS, CaseOptions, simulate_case
+from ..simulation.plan import TEST_SEED_START
+from ..simulation.version import SIMULATION_VERSION
 from .scores import CaseName
 
-# Training draws its seeds below this, so that no test image was ever trained on.
-TEST_SEED_START = 900_000_000
 MASK_SUFFIX = "_mask"
 MASK_TYPES = (".nrrd", ".png")
 DESCRIPTION_TYPE = ".json"  # what `microcalc simulate` says about an image, beside it
@@ -50,7 +50,7 @@ def _simulated(seed: int, kind: str) -> Case:
         return case.mammogram, case.mask
 
     name = f"simulated-{kind}-{seed}"
-    identity = {"simulated": kind, "seed": seed}
+    identity = {"simulated": kind, "seed": seed, "simulation_version": SIMULATION_VERSION}
     return Case(CaseName(name, patient=name, kind=kind, data="simulated"), identity, load)
 
 

@@ -38,6 +38,7 @@ _VIEWS = {
     "ML": ("399260004", "medio-lateral"),
     "LM": ("399352003", "latero-medial"),
 }
+SYNTHETIC = "SYNTHETIC-"  # how the ID of every simulated patient begins
 _NO_DATE = "19000101"  # plainly no examination's
 
 
@@ -138,14 +139,15 @@ def _dataset(mammogram: Mammogram, seed: int, stored: np.ndarray) -> Dataset:
     side, view = mammogram.laterality or "L", mammogram.view or "CC"
     intent = mammogram.presentation or "FOR PRESENTATION"
     content = hashlib.sha256(stored.tobytes()).hexdigest()
+    patient = _patient_id(mammogram, seed)
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 100"
     dataset.SOPClassUID = _SOP_CLASSES[intent]
     dataset.SOPInstanceUID = _uid("image", seed, side, view, intent, content)
-    dataset.StudyInstanceUID = _uid("study", seed)
+    dataset.StudyInstanceUID = _uid("study", patient)
     dataset.SeriesInstanceUID = _uid("series", seed, intent)
     dataset.PatientName = "SYNTHETIC^NOT A PATIENT"
-    dataset.PatientID = f"SYNTHETIC-{seed}"
+    dataset.PatientID = patient
     dataset.PatientBirthDate = dataset.ReferringPhysicianName = dataset.AccessionNumber = ""
     dataset.PatientSex = "F"
     dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "1", 1, 1
@@ -159,6 +161,12 @@ def _dataset(mammogram: Mammogram, seed: int, stored: np.ndarray) -> Dataset:
     dataset.ManufacturerModelName = "simulation"
     dataset.DeviceSerialNumber, dataset.SoftwareVersions = "none", "1"
     return dataset
+
+
+def _patient_id(mammogram: Mammogram, seed: int) -> str:
+    """The mammogram's own, where it is of a synthetic patient; a real one is not handed on."""
+    own = mammogram.source.dicom.get("PatientID", "")
+    return own if own.startswith(SYNTHETIC) else f"{SYNTHETIC}{seed}"
 
 
 def _uid(*parts: object) -> str:

@@ -1,0 +1,1 @@
+"""Whether simulated mammograms measure and look like real ones."""
