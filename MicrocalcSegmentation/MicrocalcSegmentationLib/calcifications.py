@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.ndimage import distance_transform_edt, find_objects, label
 
 from .findings import Calcification
 
@@ -20,12 +20,17 @@ def label_calcifications(
     run from 1 in the order of each region's first pixel, row by row.
     """
     regions, count = label(mask, structure=_EIGHT_NEIGHBOURS)
-    area_mm2 = np.bincount(regions.ravel(), minlength=count + 1) * spacing_mm[0] * spacing_mm[1]
+    # Nearly all of a mask is empty; the few pixels of the regions are all that is looked at.
+    places = np.flatnonzero(regions)
+    region_of = regions.ravel()[places]
+    area_mm2 = np.bincount(region_of, minlength=count + 1) * spacing_mm[0] * spacing_mm[1]
     # A tolerance, for an area of exactly n pixels is not exact in binary.
     kept = area_mm2 >= min_area_mm2 * (1 - 1e-9)
     kept[0] = False
     numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return numbers[regions]
+    labels = np.zeros(regions.shape, np.int32)
+    labels.ravel()[places] = numbers[region_of]
+    return labels
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ def _measure_one(number: int, box, labels, on: Measured, spacing_mm) -> Calcific
     rows, cols = np.nonzero(mask)
     area_mm2 = len(rows) * spacing_mm[0] * spacing_mm[1]
     grey, deviation = on.pixels[window], on.deviation[window]
-    ring = _dilated(mask, RING_MM[1], spacing_mm) & ~_dilated(mask, RING_MM[0], spacing_mm)
+    distance_mm = distance_transform_edt(~mask, sampling=spacing_mm)
+    ring = (distance_mm > RING_MM[0]) & (distance_mm <= RING_MM[1])
     clear = ring & (here == 0)
     background = np.median(grey[clear] if clear.any() else grey)
     contrast = (grey[mask] - background) / deviation[mask]
@@ -88,10 +94,3 @@ def _grown(box, shape, spacing_mm) -> tuple[slice, slice]:
         slice(max(0, side.start - r), min(size, side.stop + r))
         for side, r, size in zip(box, reach, shape, strict=True)
     )
-
-
-def _dilated(mask: np.ndarray, radius_mm: float, spacing_mm) -> np.ndarray:
-    reach = [int(np.ceil(radius_mm / spacing)) for spacing in spacing_mm]
-    rows, cols = np.ogrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
-    disc = (rows * spacing_mm[0]) ** 2 + (cols * spacing_mm[1]) ** 2 <= radius_mm**2
-    return binary_dilation(mask, structure=disc)

@@ -38,6 +38,25 @@ class _Working:
     deviation: np.ndarray
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What the networks say of a mammogram, before any threshold on MCs: all (rows, cols).
+
+    breast, candidates, probability: as of `Findings`. deviation: float32, the local
+    deviation of the fine texture in grey values; 1 outside the breast's bounding box.
+    settings: with both thresholds filled in.
+    """
+
+    mammogram: Mammogram
+    breast: np.ndarray
+    candidates: np.ndarray
+    probability: np.ndarray
+    deviation: np.ndarray
+    model_name: str
+    model_version: str
+    settings: Settings
+
+
 def segment(
     mammogram: Mammogram,
     model: Model,
@@ -54,6 +73,24 @@ def segment(
 
     Raises InputError when the image cannot be used; lets `Cancelled` from progress pass.
     """
+    progress = progress or Silent()
+    scores = score(mammogram, model, settings, Part(progress, 0.0, 0.95))
+    progress.report(0.95, "measuring")
+    findings = describe(scores)
+    progress.report(1.0, "done")
+    return findings
+
+
+def score(
+    mammogram: Mammogram,
+    model: Model,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Scores:
+    """Run both networks: `segment` up to the probabilities on the image's own grid.
+
+    Raises InputError and lets `Cancelled` pass, as `segment` does.
+    """
     settings, progress = settings or Settings(), progress or Silent()
     threshold = model.threshold if settings.threshold is None else settings.threshold
     detector_threshold = (
@@ -66,11 +103,41 @@ def segment(
     breast = breast_region(mammogram)
     working = _prepare(mammogram, breast, model, Part(progress, 0.02, 0.1))
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
-    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.95))
-    progress.report(0.95, "measuring")
-    findings = _describe(mammogram, breast, working, (candidates, probability), (model, settings))
-    progress.report(1.0, "done")
-    return findings
+    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 1.0))
+    return _on_own_grid(mammogram, breast, working, (candidates, probability), (model, settings))
+
+
+def describe(scores: Scores, threshold: float | None = None) -> Findings:
+    """Threshold, label, measure and group; no network runs, so any threshold is quick.
+
+    threshold: None takes the one of the settings.
+    """
+    threshold = scores.settings.threshold if threshold is None else threshold
+    settings = replace(scores.settings, threshold=threshold)
+    mask = scores.probability >= threshold
+    return describe_mask(replace(scores, settings=settings), mask)
+
+
+def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
+    """Label, measure and group a (rows, cols) bool mask of MCs, drawn by hand for one."""
+    mammogram, spacing_mm = scores.mammogram, scores.mammogram.spacing_mm
+    labels = label_calcifications(mask, spacing_mm, scores.settings.min_mc_area_mm2)
+    on = Measured(mammogram.pixels, scores.deviation, scores.probability)
+    calcifications, clusters = find_clusters(labels, measure(labels, on, spacing_mm), spacing_mm)
+    return Findings(
+        mammogram=mammogram,
+        probability=scores.probability,
+        labels=labels,
+        breast=scores.breast,
+        candidates=scores.candidates,
+        calcifications=calcifications,
+        clusters=clusters,
+        threshold=scores.settings.threshold,
+        detector_threshold=scores.settings.detector_threshold,
+        model_name=scores.model_name,
+        model_version=scores.model_version,
+        settings=scores.settings,
+    )
 
 
 def _prepare(mammogram: Mammogram, breast, model: Model, progress: Progress) -> _Working:
@@ -124,8 +191,8 @@ def _segmentate(
     return score_pixels(working.values, candidates, architecture.patch_side, predict, work)
 
 
-def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Findings:
-    """Bring the maps to the image's own grid; threshold, label, measure and group."""
+def _on_own_grid(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Scores:
+    """Bring the maps to the image's own grid."""
     (candidates, probability), (model, settings) = maps, made_by
     shape, box = mammogram.pixels.shape, working.box
     own_probability = np.zeros(shape, np.float32)
@@ -136,21 +203,12 @@ def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) ->
     own_probability[~own_candidates] = 0  # interpolation reaches a pixel beyond
     deviation = np.ones(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
-    mask = own_probability >= settings.threshold
-    spacing_mm = mammogram.spacing_mm
-    labels = label_calcifications(mask, spacing_mm, settings.min_mc_area_mm2)
-    measured = measure(labels, Measured(mammogram.pixels, deviation, own_probability), spacing_mm)
-    calcifications, clusters = find_clusters(labels, measured, spacing_mm)
-    return Findings(
+    return Scores(
         mammogram=mammogram,
-        probability=own_probability,
-        labels=labels,
         breast=breast,
         candidates=own_candidates,
-        calcifications=calcifications,
-        clusters=clusters,
-        threshold=settings.threshold,
-        detector_threshold=settings.detector_threshold,
+        probability=own_probability,
+        deviation=deviation,
         model_name=model.name,
         model_version=model.version,
         settings=settings,
