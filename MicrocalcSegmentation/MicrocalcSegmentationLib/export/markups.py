@@ -26,14 +26,19 @@ _CENTRE_COLOUR: Colour = (1.0, 1.0, 1.0)
 
 def write_markups(findings: Findings, path: Path) -> None:
     """Write all point lists into one file. Raises OSError."""
+    document = {"@schema": _SCHEMA, "markups": point_lists(findings)}
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def point_lists(findings: Findings) -> list[dict]:
+    """The lists as the file's `markups`: the clusters' centres, then a list per segment."""
     geometry = findings.mammogram.geometry
     lists = [_centres(findings.clusters, geometry)]
     for segment in segments(findings):
         members = [mc for mc in findings.calcifications if mc.cluster == segment.cluster]
         lists.append(_members(segment.name, members, geometry, cluster_colour(segment.cluster)))
-    document = {"@schema": _SCHEMA, "markups": lists}
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return lists
 
 
 def centre_label(cluster: Cluster) -> str:
