@@ -15,7 +15,7 @@ from MicrocalcSegmentationLib.mammogram import Mammogram, Source
 from MicrocalcSegmentationLib.pipeline import describe
 from MicrocalcSegmentationLib.settings import Settings
 
-FAKE = str(Path(__file__).with_name("fake_worker.py"))
+FAKE = str(Path(__file__).parents[1] / "fake_worker.py")
 PLACES = [(50, 20 + 10 * index) for index in range(8)]
 
 

@@ -168,8 +168,8 @@ def _folder(scene, volume, earlier: Results) -> int:
 
 
 def _folder_of(scene, results: Results) -> int:
-    hierarchy = hierarchy_of(scene)
     for node in results.nodes():
+        hierarchy = hierarchy_of(scene)
         parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node))
         if parent and parent != hierarchy.GetSceneItemID():
             return parent
