@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.findings import Scores
 from MicrocalcSegmentationLib.gui.worker import main
-from MicrocalcSegmentationLib.pipeline import Scores
 from MicrocalcSegmentationLib.settings import Settings
 
 

@@ -9,7 +9,7 @@ from .breast import breast_region
 from .calcifications import Measured, label_calcifications, measure
 from .clusters import find_clusters
 from .errors import InputError
-from .findings import Findings
+from .findings import Findings, Scores
 from .inference.dense import score_pixels_sliding
 from .inference.engines import choose_device, map_predictor, patch_predictor
 from .inference.windows import Work, candidate_mask, score_patches, score_pixels, window_grid
@@ -36,25 +36,6 @@ class _Working:
     values: np.ndarray
     inside: np.ndarray
     deviation: np.ndarray
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What the networks say of a mammogram, before any threshold on MCs: all (rows, cols).
-
-    breast, candidates, probability: as of `Findings`. deviation: float32, the local
-    deviation of the fine texture in grey values; 1 outside the breast's bounding box.
-    settings: with both thresholds filled in.
-    """
-
-    mammogram: Mammogram
-    breast: np.ndarray
-    candidates: np.ndarray
-    probability: np.ndarray
-    deviation: np.ndarray
-    model_name: str
-    model_version: str
-    settings: Settings
 
 
 def segment(

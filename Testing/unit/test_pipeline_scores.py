@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from MicrocalcSegmentationLib.findings import Scores
 from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.mammogram import Mammogram, Source
-from MicrocalcSegmentationLib.pipeline import Scores, describe, describe_mask
+from MicrocalcSegmentationLib.pipeline import describe, describe_mask
 from MicrocalcSegmentationLib.settings import Settings
 
 # Eight MCs of 3 x 3 pixels of 0.1 mm in a row of 7 mm, each a little less probable.

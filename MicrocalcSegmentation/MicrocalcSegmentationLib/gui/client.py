@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from ..findings import Scores
 from ..mammogram import Mammogram
-from ..pipeline import Scores
 from ..settings import Settings
 from . import messages
 from .blocks import Block

@@ -8,10 +8,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ..findings import Calcification, Cluster, Findings
+from ..findings import Calcification, Cluster, Findings, Scores
 from ..geometry import Geometry
 from ..mammogram import Mammogram, Source
-from ..pipeline import Scores
 from ..settings import Settings
 from .blocks import Block
 

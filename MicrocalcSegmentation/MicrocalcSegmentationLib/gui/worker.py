@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import TextIO
 
 from ..errors import Cancelled, MicrocalcError
+from ..findings import Scores
 from ..mammogram import Mammogram
-from ..pipeline import Scores, describe, describe_mask, score
+from ..pipeline import describe, describe_mask, score
 from ..progress import Progress
 from ..settings import Settings
 from . import messages
