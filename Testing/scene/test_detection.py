@@ -280,7 +280,7 @@ def test_a_chosen_cluster_stands_out_in_every_view(detection, detection_room, vo
         middle = [matrix.GetElement(axis, 3) for axis in range(3)]
         np.testing.assert_allclose(middle, centre, atol=1e-6)
         width, height, _ = view.GetFieldOfView()
-        assert min(width, height) == pytest.approx(findings.clusters[0].extent_mm + 30)
+        assert min(width, height) == pytest.approx(findings.clusters[0].extent_mm + 16)
         assert width / height == pytest.approx(4 / 3)
     size = results.points[1].GetDisplayNode().GetGlyphSize()
     highlight(results, 1)

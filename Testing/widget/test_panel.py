@@ -239,7 +239,7 @@ def test_a_click_in_the_table_shows_the_cluster_in_every_view(detected, ui, scen
     centre = results.centres.GetNthControlPointPositionWorld(1)
     matrix = view.GetSliceToRAS()
     assert [matrix.GetElement(axis, 3) for axis in range(3)] == pytest.approx(list(centre))
-    assert view.GetFieldOfView()[0] == pytest.approx(6.3 + 30, abs=0.1)
+    assert view.GetFieldOfView()[0] == pytest.approx(6.3 + 16, abs=0.1)
     sizes = {part: node.GetDisplayNode().GetGlyphSize() for part, node in results.points.items()}
     assert sizes[2] > sizes[1]
     assert ui.acceptButton.isEnabled()

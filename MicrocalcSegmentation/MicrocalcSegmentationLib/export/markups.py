@@ -19,7 +19,8 @@ _SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/"
     "Resources/Schema/markups-schema-v1.0.3.json#"
 )
-_MC_GLYPH_MM = 0.8  # about three times an MC, so that the ring does not cover it
+# The glyph is open: its arms end 0.12 mm from the middle, at the rim of a typical MC.
+_MC_GLYPH_MM = 1.2
 _CENTRE_GLYPH_MM = 3.0
 _CENTRE_COLOUR: Colour = (1.0, 1.0, 1.0)
 
@@ -74,7 +75,7 @@ def _members(
         )
         for mc in calcifications
     ]
-    return _point_list(name, points, _display(colour, "Circle2D", _MC_GLYPH_MM, labels=False))
+    return _point_list(name, points, _display(colour, "CrossDot2D", _MC_GLYPH_MM, labels=False))
 
 
 def _point(item: Calcification | Cluster, geometry: Geometry, label: str, description: str) -> dict:

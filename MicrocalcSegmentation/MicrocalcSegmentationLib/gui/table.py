@@ -7,9 +7,9 @@ from slicer.i18n import tr as _
 _SHOWN = {
     "cluster": ("#", 0),
     "count": ("MCs", 0),
-    "area_mm2": ("Area, mm2", 1),
-    "density_per_cm2": ("MCs per cm2", 0),
-    "extent_mm": ("Largest diameter, mm", 1),
+    "area_mm2": ("Area, mm²", 1),
+    "density_per_cm2": ("per cm²", 0),
+    "extent_mm": ("mm across", 1),
     "distribution": ("Distribution", None),
     "review": ("Review", None),
     "note": ("Note", None),
@@ -27,4 +27,5 @@ def fill_cluster_table(widget, node) -> None:
             value = table.GetValueByName(row, name)
             text = value.ToString() if decimals is None else f"{value.ToDouble():.{decimals}f}"
             widget.setItem(row, col, qt.QTableWidgetItem(text))
-    widget.resizeColumnsToContents()
+    for col in range(len(_SHOWN) - 1):  # the note has what the others leave
+        widget.resizeColumnToContents(col)

@@ -10,38 +10,38 @@ from ..export.staging import write_all
 
 # Each registers its kinds of node with the scene, without which they can be neither made
 # nor saved. Colors gives volumes their grey scale.
-_LOGICS = (
-    "vtkMRMLColorLogic",
-    "vtkSlicerVolumesLogic",
-    "vtkSlicerSubjectHierarchyModuleLogic",
-    "vtkSlicerSegmentationsModuleLogic",
-    "vtkSlicerMarkupsLogic",
-    "vtkSlicerTablesLogic",
-)
+_LOGICS = {
+    "Colors": "vtkMRMLColorLogic",
+    "Volumes": "vtkSlicerVolumesLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "Markups": "vtkSlicerMarkupsLogic",
+    "Tables": "vtkSlicerTablesLogic",
+}
 
 
 class OwnScene:
     """A scene without the application, for as long as this object lives.
 
-    scene: the vtkMRMLScene.
+    scene: the vtkMRMLScene. application: its logic, without which the others crash.
     """
 
     def __init__(self):
         self.scene = slicer.vtkMRMLScene()
-        # Module logics crash the process when the application's has been collected.
-        self._application = slicer.vtkSlicerApplicationLogic()
-        self._application.SetMRMLScene(self.scene)
+        self.application = slicer.vtkSlicerApplicationLogic()
+        self.application.SetMRMLScene(self.scene)
         # Scenes are packed and unpacked there; an empty path would mean the root folder.
-        self._application.SetTemporaryPath(tempfile.gettempdir())
-        self._logics = [self._started(name) for name in _LOGICS]
+        self.application.SetTemporaryPath(tempfile.gettempdir())
+        self._logics = [self._started(*names) for names in _LOGICS.items()]
         self._remote = slicer.vtkMRMLRemoteIOLogic()
         self._remote.SetMRMLScene(self.scene)
         self._remote.AddDataIOToScene()
 
-    def _started(self, name: str):
-        logic = getattr(slicer, name)()
-        logic.SetMRMLApplicationLogic(self._application)
+    def _started(self, module: str, class_name: str):
+        logic = getattr(slicer, class_name)()
+        logic.SetMRMLApplicationLogic(self.application)
         logic.SetMRMLScene(self.scene)
+        self.application.SetModuleLogic(module, logic)
         return logic
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 from ..findings import Cluster, Findings
 from .volumes import ras_of
 
-MARGIN_MM = 15.0  # around a cluster, so that the eye has surroundings to compare it with
+MARGIN_MM = 8.0  # around a cluster, so that the eye has surroundings to compare it with
 
 
 def show_cluster(scene, volume, findings: Findings, cluster: Cluster) -> None:
