@@ -6,16 +6,20 @@ In Slicer's Python console, for a volume that is loaded::
     nodes, findings = MicrocalcSegmentationLogic().segment(slicer.util.getNode("left_cc"))
 """
 
+from pathlib import Path
+
 import qt
 import slicer
 import vtk
 from MicrocalcSegmentationLib.gui.detection import Detection, Options
+from MicrocalcSegmentationLib.gui.selftest import run_self_test
 from MicrocalcSegmentationLib.settings import Settings
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
@@ -38,6 +42,20 @@ class MicrocalcSegmentation(ScriptedLoadableModule):
             "After Valvano et al., Convolutional Neural Networks for the Segmentation of "
             "Microcalcification in Mammography Imaging, J Healthcare Eng 2019, 9360941."
         )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer the simulated mammogram in Slicer's Sample Data module; it needs no network."""
+    import SampleData
+    from MicrocalcSegmentationLib.mrml.sample import NAME, load_sample
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category="Mammography",
+        sampleName=NAME,
+        thumbnailFileName=str(Path(__file__).parent / "Resources/Icons/MicrocalcSegmentation.png"),
+        customDownloader=lambda _source: load_sample(slicer.mrmlScene),
+    )
 
 
 class MicrocalcSegmentationLogic(ScriptedLoadableModuleLogic):
@@ -148,3 +166,16 @@ class MicrocalcSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
     def chooseFolder(self):
         """Ask for the folder of an export."""
         return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Export to"))
+
+
+class MicrocalcSegmentationTest(ScriptedLoadableModuleTest):
+    """The self-test, for Slicer's Reload and Test."""
+
+    def runTest(self):
+        """Needs the Python packages that the first Detect installs."""
+        self.setUp()
+        logic = MicrocalcSegmentationLogic()
+        try:
+            run_self_test(slicer.mrmlScene, logic.detection, self.delayDisplay)
+        finally:
+            logic.detection.close()

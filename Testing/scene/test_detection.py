@@ -282,9 +282,9 @@ def test_a_chosen_cluster_stands_out_in_every_view(detection, detection_room, vo
         width, height, _ = view.GetFieldOfView()
         assert min(width, height) == pytest.approx(findings.clusters[0].extent_mm + 16)
         assert width / height == pytest.approx(4 / 3)
-    size = results.points[1].GetDisplayNode().GetGlyphSize()
+    highlight(results, 0)
+    assert results.points[1].GetDisplayNode().GetOpacity() < 0.5
     highlight(results, 1)
-    highlight(results, 1)
-    assert results.points[1].GetDisplayNode().GetGlyphSize() == pytest.approx(1.6 * size)
+    assert results.points[1].GetDisplayNode().GetOpacity() == 1
     highlight(results, None)
-    assert results.points[1].GetDisplayNode().GetGlyphSize() == pytest.approx(size)
+    assert results.points[1].GetDisplayNode().GetOpacity() == 1

@@ -240,8 +240,8 @@ def test_a_click_in_the_table_shows_the_cluster_in_every_view(detected, ui, scen
     matrix = view.GetSliceToRAS()
     assert [matrix.GetElement(axis, 3) for axis in range(3)] == pytest.approx(list(centre))
     assert view.GetFieldOfView()[0] == pytest.approx(6.3 + 16, abs=0.1)
-    sizes = {part: node.GetDisplayNode().GetGlyphSize() for part, node in results.points.items()}
-    assert sizes[2] > sizes[1]
+    shown = {part: node.GetDisplayNode().GetOpacity() for part, node in results.points.items()}
+    assert shown[2] == 1 > shown[1]
     assert ui.acceptButton.isEnabled()
 
 

@@ -88,24 +88,13 @@ class Detection:
         Raises InputError, and ModelError as InputError, with the sentence for the user; lets
         Cancelled from progress pass. The scene is then as it was.
         """
-        progress = progress or Silent()
         self.start(volume, options)
-        while True:
-            try:
-                outcome = self.poll()
-                if outcome and outcome.kind == "progress":
-                    progress.report(outcome.fraction, outcome.text)
-            except BaseException:
-                self._worker.close()
-                raise
-            if outcome and outcome.kind != "progress":
-                break
-            time.sleep(POLL_SECONDS)
-        if outcome.kind == "cancelled":
-            raise Cancelled
-        if outcome.kind == "failed":
-            raise InputError(outcome.text)
-        return outcome.results, outcome.findings
+        return self._wait(progress or Silent())
+
+    def rethreshold(self, volume, threshold: float) -> tuple[Results, Findings]:
+        """Make the findings of another threshold and wait; the networks do not run."""
+        self.start_threshold(volume, threshold)
+        return self._wait(Silent())
 
     def start(self, volume, options: Options | None = None) -> None:
         """Begin to find the MCs of a volume. Raises InputError when it cannot be used."""
@@ -181,6 +170,24 @@ class Detection:
         """End the worker and free all memory."""
         self._worker.close()
         self._kept.clear()
+
+    def _wait(self, progress: Progress) -> tuple[Results, Findings]:
+        while True:
+            try:
+                outcome = self.poll()
+                if outcome and outcome.kind == "progress":
+                    progress.report(outcome.fraction, outcome.text)
+            except BaseException:
+                self._worker.close()
+                raise
+            if outcome and outcome.kind != "progress":
+                break
+            time.sleep(POLL_SECONDS)
+        if outcome.kind == "cancelled":
+            raise Cancelled
+        if outcome.kind == "failed":
+            raise InputError(outcome.text)
+        return outcome.results, outcome.findings
 
     def _begin(self, volume, options: Options) -> None:
         if self._worker.running:

@@ -7,9 +7,8 @@ from .results import Results
 
 ACCEPTED, REJECTED, UNDECIDED = "accepted", "rejected", ""
 _SELECTED_FILL = 0.6  # the chosen cluster's, beside FILL_OPACITY of the others
-_SELECTED_GLYPH = 1.6  # times the size of the others' points
+_OTHERS_OPACITY = 0.35  # of points that are not the chosen cluster's
 _BOX = ("row_min", "row_max", "col_min", "col_max")
-_GLYPH = "MicrocalcSegmentation.glyphSize"
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,5 @@ def highlight(results: Results, cluster: int | None) -> None:
             # Per segment it is a factor of the node's own opacity.
             display.SetSegmentOpacity2DFill(own, _SELECTED_FILL / FILL_OPACITY if chosen else 1.0)
     for part, points in results.points.items():
-        size = points.GetAttribute(_GLYPH) or str(points.GetDisplayNode().GetGlyphSize())
-        points.SetAttribute(_GLYPH, size)
-        chosen = part == cluster
-        points.GetDisplayNode().SetGlyphSize(float(size) * (_SELECTED_GLYPH if chosen else 1.0))
+        dim = cluster is not None and part != cluster
+        points.GetDisplayNode().SetOpacity(_OTHERS_OPACITY if dim else 1.0)
