@@ -288,3 +288,26 @@ def test_a_chosen_cluster_stands_out_in_every_view(detection, detection_room, vo
     assert results.points[1].GetDisplayNode().GetOpacity() == 1
     highlight(results, None)
     assert results.points[1].GetDisplayNode().GetOpacity() == 1
+
+
+def test_a_reviewed_case_joins_a_training_set_without_what_was_rejected(
+    detection, detection_room, volume, tmp_path
+):
+    from MicrocalcSegmentationLib.evaluation.cases import folder_cases
+    from MicrocalcSegmentationLib.mrml.review import Review, set_review
+    from MicrocalcSegmentationLib.mrml.volumes import pixels_of
+
+    results, findings = detection.segment(volume, options(detection_room))
+    first = detection.add_to_training_set(volume, tmp_path)
+    (case,) = folder_cases(tmp_path)
+    mammogram, truth = case.load()
+    np.testing.assert_array_equal(truth, findings.mask)
+    np.testing.assert_array_equal(mammogram.pixels, pixels_of(volume))
+    assert mammogram.spacing_mm == pytest.approx((0.1, 0.1))
+    set_review(results, 1, Review("rejected"))
+    assert detection.add_to_training_set(volume, tmp_path) == first
+    (case,) = folder_cases(tmp_path)
+    assert not case.load()[1].any()
+    known = json.loads(next(tmp_path.glob("*.json")).read_text())
+    assert known["positive"] is False
+    assert "film" not in known["patient"]

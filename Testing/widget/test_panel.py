@@ -285,6 +285,13 @@ def test_export_writes_everything_and_says_where(detected, ui, tmp_path, monkeyp
     assert (tmp_path / "left_cc" / "review.csv").is_file()
 
 
+def test_a_case_is_added_to_a_training_set(detected, ui, tmp_path, monkeypatch):
+    monkeypatch.setattr(detected.panel, "_surroundings", surroundings(tmp_path))
+    ui.trainingButton.click()
+    assert len(list(tmp_path.glob("left_cc_*_mask.nrrd"))) == 1
+    assert ui.stageLabel.text().startswith("added to the training set as left_cc_")
+
+
 def surroundings(folder, ensure=lambda: None):
     from MicrocalcSegmentationLib.gui.panel import Surroundings
 

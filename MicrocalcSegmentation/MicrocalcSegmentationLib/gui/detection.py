@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import Cancelled, InputError, MicrocalcError
 from ..export import file_stem, write_findings
 from ..export.review import write_review
 from ..export.staging import write_all
+from ..export.training_case import write_training_case
 from ..findings import Findings
 from ..mrml.nodes import mask_of
 from ..mrml.results import Results, find_results, write_results
-from ..mrml.review import carry_over, reviews_of
+from ..mrml.review import REJECTED, carry_over, reviews_of
 from ..mrml.volumes import FindFile, mammogram_of
 from ..progress import Progress, Silent
 from ..settings import Settings
@@ -165,6 +168,19 @@ class Detection:
         ]
         review = write_all(Path(folder) / stem, {"review.csv": partial(write_review, reviews)})
         return [*files.values(), *review.values()]
+
+    def add_to_training_set(self, volume, folder: Path) -> list[Path]:
+        """Write the image and the MCs that the reader has not rejected as a case to train on.
+
+        Raises InputError where there are no findings, or the folder cannot be written.
+        """
+        findings = self._require_kept(volume).findings
+        reviews = reviews_of(find_results(self._scene, volume))
+        rejected = {one.cluster for one in reviews if one.review.state == REJECTED}
+        numbers = [mc.number for mc in findings.calcifications if mc.cluster in rejected]
+        mask = findings.mask & ~np.isin(findings.labels, numbers)
+        stem = file_stem(volume.GetName())
+        return write_training_case(findings.mammogram, mask, Path(folder), stem)
 
     def close(self) -> None:
         """End the worker and free all memory."""

@@ -131,6 +131,12 @@ class Panel:
         if folder:
             self._attempt(lambda: self._export(folder))
 
+    def on_training(self) -> None:
+        """Ask for a folder of training cases and add this one."""
+        folder = self._surroundings.choose_folder()
+        if folder:
+            self._attempt(lambda: self._add_to_training_set(folder))
+
     def on_cluster_chosen(self) -> None:
         """Show the chosen row's cluster in every view."""
         cluster = self._chosen_cluster()
@@ -164,6 +170,7 @@ class Panel:
         ui.setSpacingButton.clicked.connect(lambda *_args: self.on_set_spacing())
         ui.updateButton.clicked.connect(lambda *_args: self.on_update())
         ui.exportButton.clicked.connect(lambda *_args: self.on_export())
+        ui.trainingButton.clicked.connect(lambda *_args: self.on_training())
         ui.acceptButton.clicked.connect(lambda *_args: self.on_review(ACCEPTED))
         ui.rejectButton.clicked.connect(lambda *_args: self.on_review(REJECTED))
         ui.undecideButton.clicked.connect(lambda *_args: self.on_review(UNDECIDED))
@@ -197,7 +204,13 @@ class Panel:
         self.ui.progressBar.setValue(0)
         self.ui.progressBar.setVisible(True)
         self.ui.stageLabel.setText(_("Starting"))
-        for name in ("inputSelector", "updateButton", "exportButton", "modelSelector"):
+        for name in (
+            "inputSelector",
+            "updateButton",
+            "exportButton",
+            "trainingButton",
+            "modelSelector",
+        ):
             getattr(self.ui, name).setEnabled(False)
         self._timer.start()
 
@@ -238,6 +251,7 @@ class Panel:
         for name, tip in (
             ("updateButton", _("Measure and group what is in the segmentation now.")),
             ("exportButton", _("Write tables, segmentation, points and review into a folder.")),
+            ("trainingButton", _("Write image and mask, without rejected clusters, for training.")),
         ):
             getattr(self.ui, name).setEnabled(idle)
             getattr(self.ui, name).setToolTip(tip if known else _(_NO_RUN))
@@ -265,6 +279,10 @@ class Panel:
     def _export(self, folder: str) -> None:
         files = self._detection.export(self._volume, folder)
         self.ui.stageLabel.setText(f"{len(files)} files written to {files[0].parent}")
+
+    def _add_to_training_set(self, folder: str) -> None:
+        image, *_others = self._detection.add_to_training_set(self._volume, folder)
+        self.ui.stageLabel.setText(f"added to the training set as {image.name}")
 
     def _fill_table(self) -> None:
         chosen = self._chosen_cluster()
