@@ -21,7 +21,8 @@ def block_of(mammogram: Mammogram) -> Block:
     """A new block with the mammogram's pixels in it."""
     block = Block(mammogram.pixels.shape)
     np.copyto(block["pixels"], mammogram.pixels)
-    block["valid"][...] = True if mammogram.valid is None else mammogram.valid
+    if mammogram.valid is not None:
+        np.copyto(block["valid"], mammogram.valid)
     return block
 
 
