@@ -18,6 +18,8 @@ from .findings import Calcification, Cluster
 from .settings import CLUSTER_AREA_MM2, CLUSTER_MIN_MCS
 
 RADIUS_MM = float(np.sqrt(CLUSTER_AREA_MM2 / np.pi))
+REGIONAL_MM = 20.0  # BI-RADS: grouped within 2 cm, regional beyond
+LINEAR_RATIO = 0.25  # of width to length; our own choice, BI-RADS gives no figure
 _TOLERANCE = 1e-9  # of the radius: a centroid on the rim is inside
 _REACH_MM = RADIUS_MM * (1 + _TOLERANCE)
 
@@ -132,6 +134,23 @@ def find_clusters(
         for number, members in enumerate(groups, 1)
     )
     return grouped, clusters
+
+
+def distribution(cluster: Cluster, spacing_mm: tuple[float, float]) -> str:
+    """ "regional", "linear" or "grouped", by the extent and the slenderness of its outline.
+
+    The terms are BI-RADS's; "segmental" and "diffuse" need the ducts and the whole breast,
+    and are never given.
+    """
+    if cluster.extent_mm > REGIONAL_MM:
+        return "regional"
+    corners_mm = cluster.outline_rc * spacing_mm
+    edges = np.roll(corners_mm, -1, axis=0) - corners_mm
+    edges = edges[np.hypot(*edges.T) > 0]
+    normals = np.stack([-edges[:, 1], edges[:, 0]], axis=1) / np.hypot(*edges.T)[:, None]
+    # A convex outline is narrowest across one of its edges.
+    width_mm = np.ptp(corners_mm @ normals.T, axis=0).min()
+    return "linear" if width_mm <= LINEAR_RATIO * cluster.extent_mm else "grouped"
 
 
 def _describe(number: int, mcs, labels_and_boxes, spacing_mm) -> Cluster:

@@ -1,4 +1,4 @@
-"""What `segment` found: everything that any writer needs."""
+"""What the networks say, and what `segment` found: everything that any writer needs."""
 
 from dataclasses import dataclass
 
@@ -85,3 +85,22 @@ class Findings:
     def mask(self) -> np.ndarray:
         """(rows, cols) bool, True on MCs."""
         return self.labels > 0
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the networks say of a mammogram, before any threshold on MCs: all (rows, cols).
+
+    breast, candidates, probability: as of `Findings`. deviation: float32, the local
+    deviation of the fine texture in grey values; 1 outside the breast's bounding box.
+    settings: with both thresholds filled in.
+    """
+
+    mammogram: Mammogram
+    breast: np.ndarray
+    candidates: np.ndarray
+    probability: np.ndarray
+    deviation: np.ndarray
+    model_name: str
+    model_version: str
+    settings: Settings

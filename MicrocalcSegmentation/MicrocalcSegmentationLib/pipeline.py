@@ -9,7 +9,7 @@ from .breast import breast_region
 from .calcifications import Measured, label_calcifications, measure
 from .clusters import find_clusters
 from .errors import InputError
-from .findings import Findings
+from .findings import Findings, Scores
 from .inference.dense import score_pixels_dense, score_windows
 from .inference.engines import open_network
 from .inference.windows import Work, candidate_mask, score_patches, score_pixels, window_grid
@@ -54,6 +54,24 @@ def segment(
 
     Raises InputError when the image cannot be used; lets `Cancelled` from progress pass.
     """
+    progress = progress or Silent()
+    scores = score(mammogram, model, settings, Part(progress, 0.0, 0.95))
+    progress.report(0.95, "measuring")
+    findings = describe(scores)
+    progress.report(1.0, "done")
+    return findings
+
+
+def score(
+    mammogram: Mammogram,
+    model: Model,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Scores:
+    """Run both networks: `segment` up to the probabilities on the image's own grid.
+
+    Raises InputError and lets `Cancelled` pass, as `segment` does.
+    """
     settings, progress = settings or Settings(), progress or Silent()
     threshold = model.threshold if settings.threshold is None else settings.threshold
     detector_threshold = (
@@ -66,11 +84,41 @@ def segment(
     breast = breast_region(mammogram)
     working = _prepare(mammogram, breast, model, Part(progress, 0.02, 0.1))
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
-    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.95))
-    progress.report(0.95, "measuring")
-    findings = _describe(mammogram, breast, working, (candidates, probability), (model, settings))
-    progress.report(1.0, "done")
-    return findings
+    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 1.0))
+    return _on_own_grid(mammogram, breast, working, (candidates, probability), (model, settings))
+
+
+def describe(scores: Scores, threshold: float | None = None) -> Findings:
+    """Threshold, label, measure and group; no network runs, so any threshold is quick.
+
+    threshold: None takes the one of the settings.
+    """
+    threshold = scores.settings.threshold if threshold is None else threshold
+    settings = replace(scores.settings, threshold=threshold)
+    mask = scores.probability >= threshold
+    return describe_mask(replace(scores, settings=settings), mask)
+
+
+def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
+    """Label, measure and group a (rows, cols) bool mask of MCs, drawn by hand for one."""
+    mammogram, spacing_mm = scores.mammogram, scores.mammogram.spacing_mm
+    labels = label_calcifications(mask, spacing_mm, scores.settings.min_mc_area_mm2)
+    on = Measured(mammogram.pixels, scores.deviation, scores.probability)
+    calcifications, clusters = find_clusters(labels, measure(labels, on, spacing_mm), spacing_mm)
+    return Findings(
+        mammogram=mammogram,
+        probability=scores.probability,
+        labels=labels,
+        breast=scores.breast,
+        candidates=scores.candidates,
+        calcifications=calcifications,
+        clusters=clusters,
+        threshold=scores.settings.threshold,
+        detector_threshold=scores.settings.detector_threshold,
+        model_name=scores.model_name,
+        model_version=scores.model_version,
+        settings=scores.settings,
+    )
 
 
 def _prepare(mammogram: Mammogram, breast, model: Model, progress: Progress) -> _Working:
@@ -124,8 +172,8 @@ def _segmentate(
     return score_pixels_dense(working.values, candidates, network, work)
 
 
-def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Findings:
-    """Bring the maps to the image's own grid; threshold, label, measure and group."""
+def _on_own_grid(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Scores:
+    """Bring the maps to the image's own grid."""
     (candidates, probability), (model, settings) = maps, made_by
     shape, box = mammogram.pixels.shape, working.box
     own_candidates = np.zeros(shape, bool)
@@ -136,23 +184,12 @@ def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) ->
     own_probability[box] = np.where(own_candidates[box], sampled, 0)
     deviation = np.zeros(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
-    mask = np.zeros(shape, bool)
-    mask[box] = own_probability[box] >= settings.threshold
-    spacing_mm = mammogram.spacing_mm
-    labels = label_calcifications(mask, spacing_mm, settings.min_mc_area_mm2)
-    on = Measured(mammogram.pixels, deviation, own_probability)
-    measured = measure(labels, on, spacing_mm)
-    calcifications, clusters = find_clusters(labels, measured, spacing_mm)
-    return Findings(
+    return Scores(
         mammogram=mammogram,
-        probability=own_probability,
-        labels=labels,
         breast=breast,
         candidates=own_candidates,
-        calcifications=calcifications,
-        clusters=clusters,
-        threshold=settings.threshold,
-        detector_threshold=settings.detector_threshold,
+        probability=own_probability,
+        deviation=deviation,
         model_name=model.name,
         model_version=model.version,
         settings=settings,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from MicrocalcSegmentationLib.calcifications import Measured, label_calcifications, measure
-from MicrocalcSegmentationLib.clusters import RADIUS_MM, find_clusters, group
+from MicrocalcSegmentationLib.clusters import RADIUS_MM, distribution, find_clusters, group
 
 coordinates = st.floats(0, 25).map(lambda value: round(value, 2))
 positions = st.lists(st.tuples(coordinates, coordinates), max_size=22).map(
@@ -144,3 +144,25 @@ def test_mcs_in_one_line_of_pixels_have_an_outline_with_an_area():
     mask[5, 5:77:6] = True
     _, (cluster,) = described(mask, (0.05, 0.05))
     assert cluster.area_mm2 == pytest.approx(67 * 0.05 * 0.05)
+
+
+def cluster_of(positions_mm):
+    """The one cluster of MCs of 0.1 x 0.1 mm at these places."""
+    labels = np.zeros((600, 600), np.int32)
+    for number, (row, col) in enumerate(np.round(np.array(positions_mm) * 10).astype(int), 1):
+        labels[row, col] = number
+    on = Measured(np.ones(labels.shape), np.ones(labels.shape), np.ones(labels.shape))
+    _, (cluster,) = find_clusters(labels, measure(labels, on, (0.1, 0.1)), (0.1, 0.1))
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("positions_mm", "expected"),
+    [
+        ([(20 + step, 20 + step) for step in range(8)], "linear"),
+        ([(20, 20), (22, 26), (25, 21), (27, 25), (23, 23), (26, 28), (20, 25)], "grouped"),
+        ([(10 + 2 * step, 20 + 5 * (step % 2)) for step in range(13)], "regional"),
+    ],
+)
+def test_the_distribution_is_told_by_extent_and_slenderness(positions_mm, expected):
+    assert distribution(cluster_of(positions_mm), (0.1, 0.1)) == expected

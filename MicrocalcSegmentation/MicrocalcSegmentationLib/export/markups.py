@@ -19,21 +19,27 @@ _SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/"
     "Resources/Schema/markups-schema-v1.0.3.json#"
 )
-_MC_GLYPH_MM = 0.8  # about three times an MC, so that the ring does not cover it
+# The glyph is open: its arms end 0.12 mm from the middle, at the rim of a typical MC.
+_MC_GLYPH_MM = 1.2
 _CENTRE_GLYPH_MM = 3.0
 _CENTRE_COLOUR: Colour = (1.0, 1.0, 1.0)
 
 
 def write_markups(findings: Findings, path: Path) -> None:
     """Write all point lists into one file. Raises OSError."""
+    document = {"@schema": _SCHEMA, "markups": point_lists(findings)}
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def point_lists(findings: Findings) -> list[dict]:
+    """The lists as the file's `markups`: the clusters' centres, then a list per segment."""
     geometry = findings.mammogram.geometry
     lists = [_centres(findings.clusters, geometry)]
     for segment in segments(findings):
         members = [mc for mc in findings.calcifications if mc.cluster == segment.cluster]
         lists.append(_members(segment.name, members, geometry, cluster_colour(segment.cluster)))
-    document = {"@schema": _SCHEMA, "markups": lists}
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return lists
 
 
 def centre_label(cluster: Cluster) -> str:
@@ -69,7 +75,7 @@ def _members(
         )
         for mc in calcifications
     ]
-    return _point_list(name, points, _display(colour, "Circle2D", _MC_GLYPH_MM, labels=False))
+    return _point_list(name, points, _display(colour, "CrossDot2D", _MC_GLYPH_MM, labels=False))
 
 
 def _point(item: Calcification | Cluster, geometry: Geometry, label: str, description: str) -> dict:

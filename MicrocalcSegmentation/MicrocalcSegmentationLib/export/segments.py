@@ -110,7 +110,11 @@ def segment_map(findings: Findings) -> np.ndarray:
     value_of_mc = np.zeros(int(findings.labels.max(initial=0)) + 1, dtype=dtype)
     for mc in findings.calcifications:
         value_of_mc[mc.number] = values[mc.cluster]
-    return value_of_mc[findings.labels]
+    # Nearly all pixels are 0; looking up the others alone takes a third of the time.
+    places = np.flatnonzero(findings.labels)
+    found = np.zeros(findings.labels.shape, dtype)
+    found.ravel()[places] = value_of_mc[findings.labels.ravel()[places]]
+    return found
 
 
 def region_codes(laterality: str | None) -> tuple[Code, Code | None]:

@@ -62,21 +62,21 @@ def read_dicom(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
     Raises InputError for anything else, and for a file that is cut short or damaged.
     """
     name = path.name
-    with _warnings_logged(name):
+    with warnings_logged(name):
         # The header alone first: a tomosynthesis object is refused without reading its gigabytes.
-        header, has_pixels = _parsed(path, stop_before_pixels=True)
+        header, has_pixels = parsed(path, stop_before_pixels=True)
         _require_single_frame_mammogram(header, has_pixels)
         grid = layout(header)
         require_plausible_size(name, (grid.rows, grid.cols))
         spacing = dicom_spacing(header, spacing_mm)
-        presentation = _presentation(header)
-        header, _ = _parsed(path, stop_before_pixels=False)
+        presentation = presentation_intent(header)
+        header, _ = parsed(path, stop_before_pixels=False)
         stored = stored_pixels(header, _transfer_syntax(header))
         pixels, valid = brightness(header, stored, presentation == "FOR PROCESSING")
         return Mammogram(
             pixels=pixels,
             geometry=_geometry(header, spacing),
-            source=Source(name, str(path), _identifiers(header), spacing.stated_by),
+            source=Source(name, str(path), identifiers(header), spacing.stated_by),
             valid=valid,
             magnification=spacing.magnification,
             view=view(header),
@@ -86,7 +86,7 @@ def read_dicom(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
 
 
 @contextmanager
-def _warnings_logged(name: str) -> Iterator[None]:
+def warnings_logged(name: str) -> Iterator[None]:
     """Send what pydicom warns of (odd but readable values) to the log."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -97,7 +97,7 @@ def _warnings_logged(name: str) -> Iterator[None]:
                 _log.info("%s: %s", name, warning.message)
 
 
-def _parsed(path: Path, stop_before_pixels: bool) -> tuple[Header, bool]:
+def parsed(path: Path, stop_before_pixels: bool) -> tuple[Header, bool]:
     """The header, with pixels or not, and whether pixel data follow it.
 
     Raises InputError where it is not DICOM after all, or damaged.
@@ -193,7 +193,8 @@ def _transfer_syntax(header: Header) -> str:
     return uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
 
 
-def _presentation(header: Header) -> str | None:
+def presentation_intent(header: Header) -> str | None:
+    """ "FOR PRESENTATION", "FOR PROCESSING" or None: stated, or by the SOP class."""
     stated = header.code("PresentationIntentType")
     if stated in ("FOR PRESENTATION", "FOR PROCESSING"):
         return stated
@@ -227,7 +228,7 @@ def _directions(cosines: Sequence[float] | None) -> tuple[tuple[float, ...], ...
     return tuple(tuple(float(part) for part in row) for row in rows)
 
 
-def _identifiers(header: Header) -> dict[str, str]:
+def identifiers(header: Header) -> dict[str, str]:
     """Keyword -> value as text, several values joined as DICOM joins them."""
     values = {keyword: "\\".join(header.texts(keyword)) for keyword in IDENTIFIERS}
     return {keyword: value for keyword, value in values.items() if value}

@@ -147,12 +147,7 @@ def _log_attenuation(header: Header, table: np.ndarray, present: np.ndarray) -> 
     values are counts of a detector, which are linear. No exposure at all (a dead detector
     element) reads as the lowest exposure of the image.
     """
-    relationship = header.code("PixelIntensityRelationship")
-    sign = header.number("PixelIntensityRelationshipSign")
-    if sign not in (1, -1):
-        sign = 1 if header.code("PhotometricInterpretation") == "MONOCHROME1" else -1
-    if relationship not in ("LIN", "LOG") and sign == 1:
-        relationship = "LIN" if relationship is None else "LOG"
+    relationship, sign = exposure_scale(header)
     if relationship != "LIN":
         return -sign * table
     exposure = table if sign == 1 else max(table[0], table[-1]) - table
@@ -163,3 +158,14 @@ def _log_attenuation(header: Header, table: np.ndarray, present: np.ndarray) -> 
             "export the file again"
         )
     return -np.log(np.maximum(exposure, above_zero.min()))
+
+
+def exposure_scale(header: Header) -> tuple[str, int]:
+    """ "LIN" or "LOG", and whether stored values rise (1) or fall (-1) with the exposure."""
+    relationship = header.code("PixelIntensityRelationship")
+    sign = header.number("PixelIntensityRelationshipSign")
+    if sign not in (1, -1):
+        sign = 1 if header.code("PhotometricInterpretation") == "MONOCHROME1" else -1
+    if relationship not in ("LIN", "LOG"):
+        relationship = "LIN" if relationship is None and sign == 1 else "LOG"
+    return relationship, int(sign)

@@ -1,0 +1,113 @@
+"""What the window and its worker tell each other: JSON for all but the arrays.
+
+A request is {"do": ..., "job": number, ...}, an answer {"event": ..., "job": number, ...},
+each on a line of its own. The arrays are in the job's `Block`.
+"""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from ..findings import Calcification, Cluster, Findings, Scores
+from ..geometry import Geometry
+from ..mammogram import Mammogram, Source
+from ..settings import Settings
+from .blocks import Block
+
+_PLAIN = ("magnification", "view", "laterality", "presentation")
+
+
+def block_of(mammogram: Mammogram) -> Block:
+    """A new block with the mammogram's pixels in it."""
+    block = Block(mammogram.pixels.shape)
+    np.copyto(block["pixels"], mammogram.pixels)
+    if mammogram.valid is not None:
+        np.copyto(block["valid"], mammogram.valid)
+    return block
+
+
+def pack_mammogram(mammogram: Mammogram) -> dict:
+    """All of it but the arrays."""
+    return {
+        "geometry": asdict(mammogram.geometry),
+        "source": asdict(mammogram.source),
+        "has_padding": mammogram.valid is not None,
+        **{name: getattr(mammogram, name) for name in _PLAIN},
+    }
+
+
+def unpack_mammogram(packed: dict, block: Block) -> Mammogram:
+    """The mammogram on the block's own arrays."""
+    geometry = packed["geometry"]
+    return Mammogram(
+        pixels=block["pixels"],
+        geometry=Geometry(
+            tuple(geometry["spacing_mm"]),
+            tuple(geometry["origin_lps"]),
+            tuple(tuple(axis) for axis in geometry["directions_lps"]),
+            geometry["slice_thickness_mm"],
+        ),
+        source=Source(**packed["source"]),
+        valid=block["valid"] if packed["has_padding"] else None,
+        **{name: packed[name] for name in _PLAIN},
+    )
+
+
+def store_scores(scores: Scores, block: Block) -> dict:
+    """Put the arrays into the block; what remains is returned."""
+    for name in ("probability", "deviation", "breast", "candidates"):
+        np.copyto(block[name], getattr(scores, name))
+    return {
+        "model_name": scores.model_name,
+        "model_version": scores.model_version,
+        "settings": asdict(scores.settings),
+    }
+
+
+def unpack_scores(packed: dict, mammogram: Mammogram, block: Block) -> Scores:
+    """The scores on the block's own arrays."""
+    return Scores(
+        mammogram=mammogram,
+        breast=block["breast"],
+        candidates=block["candidates"],
+        probability=block["probability"],
+        deviation=block["deviation"],
+        model_name=packed["model_name"],
+        model_version=packed["model_version"],
+        settings=Settings(**packed["settings"]),
+    )
+
+
+def store_findings(findings: Findings, block: Block) -> dict:
+    """Put the labels into the block; MCs, clusters and settings are returned."""
+    np.copyto(block["labels"], findings.labels)
+    return {
+        "calcifications": [asdict(mc) for mc in findings.calcifications],
+        "clusters": [
+            asdict(cluster) | {"outline_rc": cluster.outline_rc.tolist()}
+            for cluster in findings.clusters
+        ],
+        "settings": asdict(findings.settings),
+    }
+
+
+def unpack_findings(packed: dict, scores: Scores, block: Block) -> Findings:
+    """The findings, with labels of their own: the next answer overwrites the block's."""
+    settings = Settings(**packed["settings"])
+    return Findings(
+        mammogram=scores.mammogram,
+        probability=scores.probability,
+        labels=block["labels"].copy(),
+        breast=scores.breast,
+        candidates=scores.candidates,
+        calcifications=tuple(Calcification(**mc) for mc in packed["calcifications"]),
+        clusters=tuple(
+            Cluster(**cluster | {"outline_rc": np.array(cluster["outline_rc"])})
+            for cluster in packed["clusters"]
+        ),
+        threshold=settings.threshold,
+        detector_threshold=settings.detector_threshold,
+        model_name=scores.model_name,
+        model_version=scores.model_version,
+        settings=settings,
+    )

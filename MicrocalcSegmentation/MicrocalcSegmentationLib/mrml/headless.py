@@ -1,0 +1,126 @@
+"""Mammograms to Slicer scenes without a window: what `Scripts/segment_mammograms.py` runs.
+
+Works on the application's scene where there is an application, else on one of its own.
+Exit codes: 0 done, 1 an image or the model was refused, 2 wrong usage.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from .. import batch
+from ..cli import options
+from ..cli.terminal import complain, progress_on_stderr, say
+from ..errors import MicrocalcError
+from ..export import file_stem, write_findings
+from ..findings import Findings
+from ..model import load_model
+from ..pipeline import segment
+from ..reading import read_mammogram
+from .application import open_scene, save_scene
+from .results import item_of, remove_nodes, remove_results, write_results
+from .volumes import DICOM_UIDS, add_volume
+
+_EXAMPLES = """\
+examples:
+  Slicer --no-main-window --python-script segment_mammograms.py study_folder --output results
+  python segment_mammograms.py film.png --spacing-mm 0.05 --output results
+
+Each image gets DIR/<name>/<name>.mrb, a scene with the image and its findings, or with --files
+the separate files of `microcalc segment`.
+
+exit code: 0 all done, 1 an image was refused, 2 wrong usage"""
+
+
+def main(argv: list[str] | None = None, segment_one=None) -> int:
+    """Segment all images; returns the exit code. Wrong usage raises SystemExit(2).
+
+    segment_one: (path, progress) -> Findings; by default the model's, as options ask for.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        batch.check_writable(args.output)
+        images = batch.select_images(args.images, args.output).images
+        if not images:
+            complain(f"{', '.join(args.images)}: no image in there; name files or another folder")
+            return 1
+        make = segment_one or _segmenter(args)
+        opened = open_scene()
+        write = write_findings if args.files else partial(write_scene, opened.scene, args)
+        with progress_on_stderr(args.quiet) as progress:
+            items = batch.segment_files(images, args.output, make, progress, write)
+        opened.close()
+    except MicrocalcError as error:
+        complain(str(error))
+        return 1
+    return _tell(items, args)
+
+
+def write_scene(scene, args: argparse.Namespace, findings: Findings, folder: Path, stem: str):
+    """Save the image and its findings as `<stem>.mrb`; the scene is afterwards as before.
+
+    Other nodes that the application's scene may hold are saved with them.
+    """
+    mammogram = findings.mammogram
+    volume = add_volume(scene, _compact(mammogram.pixels), mammogram.geometry, stem)
+    try:
+        volume.CreateDefaultDisplayNodes()
+        if "SOPInstanceUID" in mammogram.source.dicom:
+            volume.SetAttribute(DICOM_UIDS, mammogram.source.dicom["SOPInstanceUID"])
+        item_of(scene, volume)
+        write_results(scene, volume, findings, args.probability)
+        path = Path(folder) / f"{file_stem(stem)}.mrb"
+        save_scene(scene, path)
+    finally:
+        remove_results(scene, volume)
+        remove_nodes(scene, [volume])
+    return {"scene": path}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="segment_mammograms.py",
+        description="Find and segment the microcalcifications of mammograms, into Slicer scenes.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a mammogram, or a folder")
+    options.add_output(parser, None, "where the results go; made when missing")
+    parser.add_argument(
+        "--files", action="store_true", help="separate files instead of one .mrb per image"
+    )
+    parser.add_argument(
+        "--probability", action="store_true", help="also keep the probability, as a volume"
+    )
+    parser.add_argument(
+        "--spacing-mm", type=options.spacing, metavar="S|ROW,COL", help=options.SPACING_HELP
+    )
+    options.add_segmentation(parser)
+    parser.add_argument("-q", "--quiet", action="store_true", help="only what is refused and why")
+    return parser
+
+
+def _segmenter(args: argparse.Namespace):
+    model = load_model(args.model)
+    settings = options.settings_of(args)
+    return lambda path, progress: segment(
+        read_mammogram(path, args.spacing_mm), model, settings, progress
+    )
+
+
+def _compact(pixels: np.ndarray) -> np.ndarray:
+    """Whole grey values in 16 bits, as they were read; anything else stays as it is."""
+    small = pixels.astype(np.int16) if np.abs(pixels).max() < 2**15 else pixels
+    return small if (small == pixels).all() else pixels
+
+
+def _tell(items: list, args: argparse.Namespace) -> int:
+    for item in items:
+        if item.status != batch.DONE:
+            complain(item.message)
+        elif not args.quiet:
+            say(f"{item.image}: {item.calcifications} MCs, {item.clusters} clusters")
+    return int(any(item.status != batch.DONE for item in items))

@@ -1,0 +1,62 @@
+"""From the networks' probabilities to findings, at any threshold, and from a drawn mask."""
+
+import numpy as np
+import pytest
+from MicrocalcSegmentationLib.findings import Scores
+from MicrocalcSegmentationLib.geometry import Geometry
+from MicrocalcSegmentationLib.mammogram import Mammogram, Source
+from MicrocalcSegmentationLib.pipeline import describe, describe_mask
+from MicrocalcSegmentationLib.settings import Settings
+
+# Eight MCs of 3 x 3 pixels of 0.1 mm in a row of 7 mm, each a little less probable.
+PLACES = [(50, 20 + 10 * index) for index in range(8)]
+PROBABILITIES = [0.99, 0.97, 0.95, 0.93, 0.91, 0.89, 0.70, 0.50]
+
+
+@pytest.fixture
+def scores():
+    shape = (100, 120)
+    pixels = np.full(shape, 100, np.float32)
+    probability = np.zeros(shape, np.float32)
+    for (row, col), value in zip(PLACES, PROBABILITIES, strict=True):
+        probability[row - 1 : row + 2, col - 1 : col + 2] = value
+        pixels[row - 1 : row + 2, col - 1 : col + 2] += 10
+    return Scores(
+        mammogram=Mammogram(pixels, Geometry((0.1, 0.1)), Source("image")),
+        breast=np.ones(shape, bool),
+        candidates=probability > 0,
+        probability=probability,
+        deviation=np.full(shape, 2, np.float32),
+        model_name="a model",
+        model_version="3",
+        settings=Settings(threshold=0.9, detector_threshold=0.4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "mcs", "clusters"), [(0.94, 3, 0), (0.88, 6, 1), (0.4, 8, 1)]
+)
+def test_a_threshold_decides_how_many_mcs_and_clusters_there_are(scores, threshold, mcs, clusters):
+    findings = describe(scores, threshold)
+    assert len(findings.calcifications) == mcs
+    assert len(findings.clusters) == clusters
+    assert findings.threshold == findings.settings.threshold == threshold
+
+
+def test_the_settings_own_threshold_is_the_default(scores):
+    findings = describe(scores)
+    assert findings.threshold == 0.9
+    assert len(findings.calcifications) == 5
+    assert findings.calcifications[0].mean_contrast == pytest.approx(10 / 2)
+    assert findings.detector_threshold == 0.4
+    assert (findings.model_name, findings.model_version) == ("a model", "3")
+
+
+def test_a_drawn_mask_counts_where_the_networks_saw_nothing(scores):
+    mask = scores.probability >= 0.88
+    mask[80:83, 60:63] = True
+    findings = describe_mask(scores, mask)
+    assert len(findings.calcifications) == 7
+    drawn = findings.calcifications[-1]
+    assert (drawn.row, drawn.col, drawn.probability) == (81, 61, 0)
+    assert findings.clusters[0].count == 7
