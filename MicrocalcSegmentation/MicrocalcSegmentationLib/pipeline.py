@@ -152,7 +152,7 @@ def _detect(working: _Working, model: Model, settings: Settings, progress: Progr
     progress.report(0.0, work.text)
     starts = window_grid(working.inside, side)
     if settings.evaluation == "windows":
-        scores = score_patches(working.values, starts, network.architecture, network.patches, work)
+        scores = score_patches(working.values, starts, side, network.patches, work)
     else:
         scores = score_windows(working.values, starts, network, work)
     positive = scores >= settings.detector_threshold
@@ -168,7 +168,8 @@ def _segmentate(
     work = Work(settings.batch_size, progress, "segmentator: classifying candidate pixels")
     progress.report(0.0, work.text)
     if settings.evaluation == "windows" or network.shared is None:
-        return score_pixels(working.values, candidates, network.architecture, network.patches, work)
+        side = network.architecture.patch_side
+        return score_pixels(working.values, candidates, side, network.patches, work)
     return score_pixels_dense(working.values, candidates, network, work)
 
 

@@ -92,7 +92,7 @@ def test_windows_have_the_references_answers(networks, side, rows, cols, tile_pi
     inside[0, 0] = True
     network = with_tiles_of(networks["detector", side], tile_pixels)
     starts = window_grid(inside, side)
-    reference = score_patches(pixels, starts, Architecture(side), network.patches, WORK)
+    reference = score_patches(pixels, starts, side, network.patches, WORK)
     assert np.abs(score_windows(pixels, starts, network, WORK) - reference).max() < 1e-4
 
 
@@ -107,7 +107,7 @@ def test_pixels_have_the_references_answers(networks, side, rows, cols, tile_pix
         where[row : row + 20, col : col + 30] = True
     where[-1, -1] = where[0, 0] = True
     network = with_tiles_of(networks["segmentator", side], tile_pixels)
-    reference = score_pixels(pixels, where, Architecture(side), network.patches, WORK)
+    reference = score_pixels(pixels, where, side, network.patches, WORK)
     dense = score_pixels_dense(pixels, where, network, WORK)
     assert np.abs(dense - reference).max() < 1e-4
     assert not dense[~where].any()
@@ -127,12 +127,12 @@ def test_shipped_weights_have_the_references_answers():
         pixels[row : row + 4, col : col + 3] += rng.uniform(2, 8)
     detector = open_network(model, "detector", "cpu")
     starts = window_grid(np.ones(pixels.shape, bool), 49)
-    reference = score_patches(pixels, starts, Architecture(49), detector.patches, WORK)
+    reference = score_patches(pixels, starts, 49, detector.patches, WORK)
     assert np.abs(score_windows(pixels, starts, detector, WORK) - reference).max() < 1e-4
     segmentator = open_network(model, "segmentator", "cpu")
     where = np.zeros(pixels.shape, bool)
     where[:70, :80] = where[-30:, -60:] = True
-    reference = score_pixels(pixels, where, Architecture(49), segmentator.patches, WORK)
+    reference = score_pixels(pixels, where, 49, segmentator.patches, WORK)
     assert np.abs(score_pixels_dense(pixels, where, segmentator, WORK) - reference).max() < 1e-4
     assert reference.max() > 0.9  # a bright speck
     assert np.median(reference[where]) < 0.1

@@ -11,7 +11,6 @@ from MicrocalcSegmentationLib.inference.windows import (
     window_grid,
     window_starts,
 )
-from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.progress import Silent
 
 SIDES = st.sampled_from([29, 39, 49])
@@ -67,7 +66,7 @@ def test_background_windows_are_never_given_to_the_network():
     inside = np.zeros((490, 490), bool)
     inside[:10, :10] = True
     starts = window_grid(inside, 49)
-    score_patches(np.zeros(inside.shape, np.float32), starts, Architecture(49), predict, work())
+    score_patches(np.zeros(inside.shape, np.float32), starts, 49, predict, work())
     assert sum(seen) == 1
 
 
@@ -82,7 +81,7 @@ def test_each_candidate_pixel_is_classified_once_by_the_patch_around_it():
         given_patches.append(len(patches))
         return centre(patches)
 
-    scores = score_pixels(pixels, where, Architecture(49), predict, work())
+    scores = score_pixels(pixels, where, 49, predict, work())
     assert np.array_equal(scores, np.where(where, pixels, 0))
     assert sum(given_patches) == where.sum()
 
@@ -94,9 +93,7 @@ def test_the_batch_size_changes_nothing():
     def mean(patches):
         return patches.mean(axis=(1, 2))
 
-    first, second = (
-        score_pixels(pixels, where, Architecture(29), mean, work(size)) for size in (7, 5000)
-    )
+    first, second = (score_pixels(pixels, where, 29, mean, work(size)) for size in (7, 5000))
     assert np.array_equal(first, second)
 
 
@@ -121,27 +118,5 @@ def test_cancelling_stops_between_batches():
 
     pixels = np.zeros((60, 60), np.float32)
     with pytest.raises(Cancelled):
-        score_pixels(
-            pixels, np.ones(pixels.shape, bool), Architecture(29), predict, work(10, Stop())
-        )
+        score_pixels(pixels, np.ones(pixels.shape, bool), 29, predict, work(10, Stop()))
     assert len(calls) == 1
-
-
-def test_a_context_network_is_given_the_real_surroundings_of_each_patch():
-    architecture = Architecture(29, "context")
-    pixels = np.arange(120 * 110, dtype=np.float32).reshape(120, 110)
-    side, before = architecture.input_side, architecture.margin
-    seen = []
-
-    def predict(squares):
-        seen.append(squares.copy())
-        return squares[:, before, before]
-
-    starts = np.array([[0, 0], [40, 35], [91, 81]])
-    firsts = score_patches(pixels, starts, architecture, predict, work())
-    assert np.array_equal(firsts, pixels[tuple(starts.T)])
-    squares = np.concatenate(seen)
-    assert squares.shape == (3, side, side)
-    row, col = starts[1] - before
-    assert np.array_equal(squares[1], pixels[row : row + side, col : col + side])
-    assert (squares[0][:before] == 0).all()  # beyond the border

@@ -28,14 +28,12 @@ def score_windows(
     them where half a side is no multiple of the network's stride (N = 29 and 39), for then
     neighbours meet the poolings in different phases and have little to share.
     """
-    step = network.step
+    side, step = network.architecture.patch_side, network.step
     on_lattice = (starts_rc % step == 0).all(axis=1) & (network.shared is not None)
     single, cells = starts_rc[~on_lattice], starts_rc[on_lattice] // step
     until = len(single) / max(len(starts_rc), 1)
     scores = np.empty(len(starts_rc), np.float32)
-    scores[~on_lattice] = score_patches(
-        pixels, single, network.architecture, network.patches, work.part(0, until)
-    )
+    scores[~on_lattice] = score_patches(pixels, single, side, network.patches, work.part(0, until))
     if len(cells):
         wanted = np.zeros(cells.max(axis=0) + 1, bool)
         wanted[tuple(cells.T)] = True

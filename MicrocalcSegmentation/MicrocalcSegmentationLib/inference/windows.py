@@ -6,7 +6,6 @@ This is the reference. It defines the result; faster ways must give the same num
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..networks import Architecture
 from ..progress import Part, Progress
 from .network import Predict
 
@@ -40,20 +39,10 @@ def window_grid(inside: np.ndarray, side: int) -> np.ndarray:
 
 
 def score_patches(
-    pixels: np.ndarray,
-    starts_rc: np.ndarray,
-    architecture: Architecture,
-    predict: Predict,
-    work: "Work",
+    pixels: np.ndarray, starts_rc: np.ndarray, side: int, predict: Predict, work: "Work"
 ) -> np.ndarray:
-    """(n,) float32 probability for each (N, N) patch starting at starts_rc.
-
-    A `context` network is given the patch's surroundings too; beyond the border they are 0.
-    """
-    side, before = architecture.input_side, architecture.margin
-    after = side - architecture.patch_side - before
-    surrounded = np.pad(pixels, (before, after)) if before or after else pixels
-    patches = sliding_window_view(surrounded, (side, side))
+    """(n,) float32 probability for each (side, side) patch starting at starts_rc."""
+    patches = sliding_window_view(pixels, (side, side))
     scores = np.empty(len(starts_rc), np.float32)
     for first in range(0, len(starts_rc), work.batch_size):
         batch = starts_rc[first : first + work.batch_size]
@@ -86,18 +75,15 @@ def candidate_mask(
 
 
 def score_pixels(
-    pixels: np.ndarray,
-    where: np.ndarray,
-    architecture: Architecture,
-    predict: Predict,
-    work: Work,
+    pixels: np.ndarray, where: np.ndarray, side: int, predict: Predict, work: Work
 ) -> np.ndarray:
     """(rows, cols) float32: the segmentator's probability at each pixel of `where`, once.
 
     Elsewhere 0. Patches that reach over the border see 0 there, as over background.
     """
-    padded = np.pad(pixels, architecture.patch_side // 2)
+    half = side // 2
+    padded = np.pad(pixels, half)
     scores = np.zeros(pixels.shape, np.float32)
     # A patch centred on (r, c) starts at (r, c) of the padded image.
-    scores[where] = score_patches(padded, np.argwhere(where), architecture, predict, work)
+    scores[where] = score_patches(padded, np.argwhere(where), side, predict, work)
     return scores
