@@ -1,8 +1,13 @@
-"""A trained pair of networks on disk: two weight files and a manifest, nothing executable."""
+"""A trained pair of networks on disk: weights, the same as ONNX graphs, and a manifest.
+
+Nothing in the folder is executable: weights are plain arrays, and ONNX has no code.
+"""
 
 import hashlib
+import io
 import json
-from dataclasses import asdict, dataclass, field
+import zipfile
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -11,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import ModelError
-from .networks import Architecture, build
+from .networks import Architecture, build, build_dense, fold
+from .onnx_form import onnx_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
 MANIFEST_VERSION = 1
 DEFAULT_MODEL = "first"
 NETWORKS = ("detector", "segmentator")
+FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Model:
     threshold, detector_threshold: probabilities from which a pixel is MC and a window a
     candidate ROI, chosen on the validation split.
     figures, training: what the pair reached, and how it was made; for people to read.
+    digests: SHA-256 of each file by its name.
+    opened: what engines have opened of it, so that many images open it once.
     """
 
     name: str
@@ -39,6 +48,7 @@ class Model:
     figures: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
     digests: dict = field(default_factory=dict)
+    opened: dict = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def detector(self) -> "keras.Model":
@@ -50,24 +60,39 @@ class Model:
         """The segmentator with its weights, one patch at a time."""
         return self.network("segmentator")
 
-    @cached_property
-    def sliding_segmentator(self) -> "keras.Model":
-        """The same segmentator over images of any size; "valid" padding only."""
-        return self.network("segmentator", sliding=True)
-
     def network(self, which: str, sliding: bool = False) -> "keras.Model":
         """Build "detector" or "segmentator" and load its weights.
 
         Raises ModelError when the file is missing, changed or does not fit.
         """
+        self.file_bytes(f"{which}.npz")
+        network = build(self.architectures[which], which, sliding)
+        read_weights(network, self.folder / f"{which}.npz")
+        return network
+
+    def dense_network(self, which: str) -> "keras.Model":
+        """Its logit at every pixel (`networks.build_dense`); raises as `network` does."""
+        return build_dense(self.architectures[which], fold(self.weights(which)))
+
+    def weights(self, which: str) -> dict[str, np.ndarray]:
+        """Weights by name, as in `Architecture.weight_shapes`; raises as `network` does."""
         path = self.folder / f"{which}.npz"
+        return read_arrays(self.file_bytes(path.name), path, self.architectures[which])
+
+    @property
+    def has_onnx(self) -> bool:
+        """Whether the pair was saved with its ONNX graphs."""
+        return all(onnx_name(which, "plain") in self.digests for which in NETWORKS)
+
+    def file_bytes(self, name: str) -> bytes:
+        """A file of the model's folder, if it is the one that the manifest names."""
+        path = self.folder / name
         if not path.is_file():
             raise ModelError(f"{path}: missing; install the model again")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != self.digests.get(which):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.digests.get(name):
             raise ModelError(f"{path}: not the file its manifest names; install the model again")
-        network = build(self.architectures[which], which, sliding)
-        read_weights(network, path)
-        return network
+        return content
 
 
 def load_model(name: str | Path | None = None) -> Model:
@@ -94,9 +119,9 @@ def load_model(name: str | Path | None = None) -> Model:
             detector_threshold=float(manifest["detector_threshold"]),
             figures=manifest["figures"],
             training=manifest["training"],
-            digests={which: networks[which]["sha256"] for which in NETWORKS},
+            digests=_digests(networks),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: not a usable manifest ({error}); install the model again") from (
             error
         )
@@ -108,30 +133,69 @@ def shipped_models() -> list[str]:
     return sorted(folders, key=lambda name: name != DEFAULT_MODEL)
 
 
-def save_model(model: Model, networks: dict[str, "keras.Model"]) -> None:
-    """Write weights and manifest into `model.folder`; the manifest last, so it never lies."""
+def save_model(model: Model, networks: dict[str, "keras.Model"]) -> Model:
+    """Write weights, graphs and manifest into `model.folder`; returns what was saved."""
     model.folder.mkdir(parents=True, exist_ok=True)
-    digests = {}
     for which in NETWORKS:
+        write_weights(networks[which], model.folder / f"{which}.npz")
+    return write_graphs(model)
+
+
+def write_graphs(model: Model) -> Model:
+    """Write the ONNX graphs of the weights in `model.folder`, and the manifest.
+
+    The manifest comes last, so that it never names what is not there. Raises ModelError
+    where onnx is not installed or the weights do not fit.
+    """
+    digests = {}
+    for which, architecture in model.architectures.items():
         path = model.folder / f"{which}.npz"
-        write_weights(networks[which], path)
-        digests[which] = hashlib.sha256(path.read_bytes()).hexdigest()
+        content = path.read_bytes()
+        digests[path.name] = hashlib.sha256(content).hexdigest()
+        weights = read_arrays(content, path, architecture)
+        shared = architecture.shared_step(which)
+        for form, step in ({"plain": None} | ({"shared": shared} if shared else {})).items():
+            graph = onnx_bytes(architecture, weights, step)
+            name = onnx_name(which, form)
+            _write_whole(model.folder / name, graph)
+            digests[name] = hashlib.sha256(graph).hexdigest()
+    saved = replace(model, digests=digests, opened={})
+    _write_manifest(saved)
+    return saved
+
+
+def onnx_name(which: str, form: str) -> str:
+    """Name of a graph's file; form: "plain" or "shared"."""
+    return f"{which}.onnx" if form == "plain" else f"{which}-{form}.onnx"
+
+
+def _write_manifest(model: Model) -> None:
+    networks = {}
+    for which in NETWORKS:
+        graphs = {form: model.digests.get(onnx_name(which, form)) for form in FORMS}
+        networks[which] = {
+            **asdict(model.architectures[which]),
+            "sha256": model.digests[f"{which}.npz"],
+            "onnx_sha256": {form: digest for form, digest in graphs.items() if digest},
+        }
     manifest = {
         "manifest_version": MANIFEST_VERSION,
         "name": model.name,
         "version": model.version,
         "threshold": model.threshold,
         "detector_threshold": model.detector_threshold,
-        "networks": {
-            which: {**asdict(model.architectures[which]), "sha256": digests[which]}
-            for which in NETWORKS
-        },
+        "networks": networks,
         "training": model.training,
         "figures": model.figures,
     }
-    beside = model.folder / "manifest.json.part"
-    beside.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    beside.replace(model.folder / "manifest.json")
+    text = json.dumps(manifest, indent=2) + "\n"
+    _write_whole(model.folder / "manifest.json", text.encode("utf-8"))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(content)
+    beside.replace(path)
 
 
 def write_weights(network: "keras.Model", path: Path) -> None:
@@ -153,8 +217,34 @@ def read_weights(network: "keras.Model", path: Path) -> None:
         raise ModelError(f"{path}: does not fit the network ({error})") from error
 
 
+def read_arrays(content: bytes, path: Path, architecture: Architecture) -> dict[str, np.ndarray]:
+    """The arrays in `write_weights`' file, each of the architecture's own shape.
+
+    path: for the sentence of the ModelError that is raised where they are not.
+    """
+    shapes = architecture.weight_shapes
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in shapes}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path}: does not fit the network ({error})") from error
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or arrays[name].dtype != np.float32:
+            raise ModelError(f"{path}: does not fit the network ({name} should be {shape})")
+    return arrays
+
+
 def _key(weight) -> str:
     return "/".join(weight.path.split("/")[-2:])
+
+
+def _digests(networks: dict) -> dict[str, str]:
+    digests = {}
+    for which in NETWORKS:
+        digests[f"{which}.npz"] = networks[which]["sha256"]
+        for form, digest in networks[which].get("onnx_sha256", {}).items():
+            digests[onnx_name(which, form)] = digest
+    return digests
 
 
 def _architecture(entry: dict) -> Architecture:

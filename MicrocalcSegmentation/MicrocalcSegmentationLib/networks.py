@@ -6,7 +6,10 @@ counts and where normalisation stands are not published: they are our declared c
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .errors import ModelError
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 
 POOLED_AFTER = (1, 2)  # of the six convolutions
 PADDINGS = ("valid", "same", "context")
+EPSILON = 1e-3  # added to the variance by batch normalisation; Keras's own
+LAYERS = (*(f"conv{number}" for number in range(1, 7)), "fc1", "fc2")
+NORMS = (*(f"norm{number}" for number in range(1, 7)), "norm_fc1")  # after all but the last
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,71 @@ class Architecture:
         """Whether it gives the same answer to a patch wherever it stands in an image."""
         return self.padding != "same"
 
+    def shared_step(self, which: str) -> int | None:
+        """Pixels between the answers that the dense evaluation asks of the detector or the
+        segmentator: half a side, or 1. None where neighbouring patches cannot share their
+        work: with padding of zeros, and where half a side is no multiple of the stride.
+        """
+        step = 1 if which == "segmentator" else self.patch_side // 2
+        shares = self.slides and (step == 1 or step % self.stride == 0)
+        return step if shares else None
+
+    def bytes_per_pixel(self, step: int) -> int:
+        """Memory that a pixel takes when answers are `step` apart: a layer's map and the next."""
+        per_pixel = [1.0]  # float32 values of each map
+        for number, count in enumerate((*self.channels, self.features), 1):
+            pooled = 0 if step == 1 else sum(number > before for before in POOLED_AFTER)
+            per_pixel.append(count / 4**pooled)
+        return round(4 * max(a + b for a, b in pairwise(per_pixel)))
+
+    @property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every weight by its name; kernels are (rows, cols, in, out)."""
+        outs = (*self.channels, self.features, 2)
+        ins = (1, *outs[:-1])
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, side, before, after in zip(LAYERS, (*self.kernels, 1), ins, outs, strict=True):
+            shapes |= {f"{name}/kernel": (side, side, before, after), f"{name}/bias": (after,)}
+        for name, count in zip(NORMS, outs, strict=False):
+            for role in ("gamma", "beta", "moving_mean", "moving_variance"):
+                shapes[f"{name}/{role}"] = (count,)
+        return shapes
+
+
+Convolutions = list[tuple[np.ndarray, np.ndarray]]
+
+
+def fold(weights: dict[str, np.ndarray]) -> Convolutions:
+    """The eight convolutions of a network without zero padding, batch normalisation put in.
+
+    weights: named and shaped as in `Architecture.weight_shapes`.
+    Returns (kernel, bias) float32, kernels (rows, cols, in, out). The last has one output,
+    the logit: the softmax of two is the logistic function of their difference.
+    """
+    folded = []
+    scale, shift = np.ones(1), np.zeros(1)
+    for number, name in enumerate(LAYERS):
+        kernel = weights[f"{name}/kernel"].astype(np.float64)
+        # Without padding every tap of a kernel sees a normalised value, so this is exact.
+        bias = weights[f"{name}/bias"] + np.einsum("rcio,i->o", kernel, shift)
+        kernel = kernel * scale[:, None]
+        if name != LAYERS[-1]:
+            scale, shift = affine(weights, NORMS[number])
+        else:
+            kernel, bias = kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
+        folded.append((kernel.astype(np.float32), bias.astype(np.float32)))
+    return folded
+
+
+def affine(weights: dict[str, np.ndarray], norm: str) -> tuple[np.ndarray, np.ndarray]:
+    """Batch normalisation in use: (scale, shift) per channel, float64."""
+    gamma, beta, mean, variance = (
+        weights[f"{norm}/{role}"].astype(np.float64)
+        for role in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    scale = gamma / np.sqrt(variance + EPSILON)
+    return scale, beta - mean * scale
+
 
 def build(architecture: Architecture, name: str, sliding: bool = False) -> "keras.Model":
     """A freshly initialised Keras model.
@@ -133,7 +204,7 @@ def build(architecture: Architecture, name: str, sliding: bool = False) -> "kera
         )(x)  # valid: 47, 21, 8, 6, 4, 2; same: 49, 24, 12 x 4; context: 84, 40, 18 ... 12
         if number in POOLED_AFTER:
             x = layers.MaxPooling2D(2, name=f"pool{number}")(x)  # 23, 10; 24, 12; 42, 20
-        x = layers.BatchNormalization(name=f"norm{number}")(x)
+        x = layers.BatchNormalization(epsilon=EPSILON, name=f"norm{number}")(x)
     # Fully connected layers, written as convolutions so that the network can slide.
     x = layers.Conv2D(
         architecture.features,
@@ -142,10 +213,42 @@ def build(architecture: Architecture, name: str, sliding: bool = False) -> "kera
         kernel_initializer="he_normal",
         name="fc1",
     )(x)  # (B, 1, 1, 64)
-    x = layers.BatchNormalization(name="norm_fc1")(x)
+    x = layers.BatchNormalization(epsilon=EPSILON, name="norm_fc1")(x)
     x = layers.Dropout(architecture.dropout, name="dropout")(x)
     x = layers.Conv2D(2, 1, kernel_initializer="he_normal", name="fc2")(x)  # (B, 1, 1, 2)
     return Model(inputs, layers.Softmax(name="softmax")(x), name=name)
+
+
+def build_dense(architecture: Architecture, convolutions: Convolutions) -> "keras.Model":
+    """A network without zero padding, its logit at every pixel.
+
+    (B, rows, cols, 1) -> (B, r, c, 1). Output (i, j) is for the square that starts at (i, j).
+    Where the network pools, this one takes the maximum around every pixel, and spreads the
+    taps of all later kernels by two: each output meets the very values that it would meet in
+    a patch of its own, and nothing is computed twice. convolutions: of `fold`.
+    """
+    Input, Model, layers = _keras_parts()  # noqa: N806
+    x = inputs = Input((None, None, 1))
+    spread = 1
+    for number, (kernel, _) in enumerate(convolutions, 1):
+        x = layers.Conv2D(
+            kernel.shape[-1],
+            kernel.shape[0],
+            dilation_rate=spread,
+            activation=None if number == len(convolutions) else "relu",
+            name=LAYERS[number - 1],
+        )(x)
+        if number in POOLED_AFTER:
+            for axis in (1, 2):
+                ends = [(0, 0), (0, 0)]
+                ends[axis - 1] = (0, spread)
+                first = layers.Cropping2D(ends)(x)
+                ends[axis - 1] = (spread, 0)
+                x = layers.Maximum()([first, layers.Cropping2D(ends)(x)])
+            spread *= 2
+    network = Model(inputs, x, name="dense")
+    network.set_weights([array for pair in convolutions for array in pair])
+    return network
 
 
 def _keras_parts():

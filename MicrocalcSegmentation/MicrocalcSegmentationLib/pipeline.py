@@ -10,9 +10,16 @@ from .calcifications import Measured, label_calcifications, measure
 from .clusters import find_clusters
 from .errors import InputError
 from .findings import Findings
-from .inference.dense import score_pixels_sliding
-from .inference.engines import choose_device, map_predictor, patch_predictor
-from .inference.windows import Work, candidate_mask, score_patches, score_pixels, window_grid
+from .inference.dense import score_pixels_dense, score_windows
+from .inference.engines import open_network
+from .inference.windows import (
+    Work,
+    candidate_mask,
+    score_patches,
+    score_pixels,
+    surrounded,
+    window_grid,
+)
 from .mammogram import Mammogram
 from .model import Model
 from .normalisation import normalise
@@ -98,12 +105,15 @@ def _prepare(mammogram: Mammogram, breast, model: Model, progress: Progress) -> 
 
 def _detect(working: _Working, model: Model, settings: Settings, progress: Progress):
     """(rows, cols) bool on the working grid: breast pixels of positive windows."""
-    device = choose_device(settings.device)
-    side = model.architectures["detector"].patch_side
+    network = open_network(model, "detector", settings.engine, settings.device)
+    side = network.architecture.patch_side
     starts = window_grid(working.inside, side)
-    predict = patch_predictor(model.detector, device)
     work = Work(settings.batch_size, progress, "detector: scanning the breast")
-    scores = score_patches(working.values, starts, side, predict, work)
+    if settings.evaluation == "windows":
+        pixels, square = surrounded(working.values, network.architecture)
+        scores = score_patches(pixels, starts, square, network.patches, work)
+    else:
+        scores = score_windows(working.values, starts, network, work)
     positive = scores >= settings.detector_threshold
     _log.info("%d of %d windows are candidates", positive.sum(), len(starts))
     return candidate_mask(working.values.shape, starts, positive, side) & working.inside
@@ -113,15 +123,11 @@ def _segmentate(
     working: _Working, candidates: np.ndarray, model: Model, settings: Settings, progress: Progress
 ) -> np.ndarray:
     """(rows, cols) float32 probability on the working grid, 0 outside the candidates."""
-    device = choose_device(settings.device)
-    architecture = model.architectures["segmentator"]
+    network = open_network(model, "segmentator", settings.engine, settings.device)
     work = Work(settings.batch_size, progress, "segmentator: classifying candidate pixels")
-    if settings.evaluation == "sliding" and architecture.padding == "valid":
-        predict = map_predictor(model.sliding_segmentator, device)
-        sides = (architecture.patch_side, architecture.seen_side)
-        return score_pixels_sliding(working.values, candidates, sides, predict, work)
-    predict = patch_predictor(model.segmentator, device)
-    return score_pixels(working.values, candidates, architecture.patch_side, predict, work)
+    if settings.evaluation == "windows" or network.shared is None:
+        return score_pixels(working.values, candidates, network.architecture, network.patches, work)
+    return score_pixels_dense(working.values, candidates, network, work)
 
 
 def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Findings:

@@ -11,6 +11,8 @@ class Settings:
         model's own, chosen on its validation split.
     detector_threshold: detector probability from which a window is a candidate ROI;
         None takes the model's own.
+    engine: what runs the networks: "onnx" (ONNX Runtime), "keras", or "auto" for the one
+        that fits this machine best.
     device: "auto", "cpu" or "gpu".
     evaluation: "sliding" shares the work of neighbouring patches where the network allows
         it (padding "valid"); "windows" evaluates each patch by itself, as published. The
@@ -21,6 +23,7 @@ class Settings:
 
     threshold: float | None = None
     detector_threshold: float | None = None
+    engine: str = "auto"
     device: str = "auto"
     evaluation: str = "sliding"
     batch_size: int = 2048
@@ -30,3 +33,4 @@ class Settings:
 CLUSTER_AREA_MM2 = 100.0  # "more than 5 MCs per cm2": Valvano et al. 2019
 CLUSTER_MIN_MCS = 6  # more than 5
 METHOD_SPACING_MM = 0.05  # Valvano et al. 2019: all images at 0.05 mm/pixel
+TILE_MIB = 192  # of working memory that a tile may take; larger tiles save hardly any work

@@ -1,9 +1,10 @@
+import hashlib
 import json
 
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.errors import ModelError
-from MicrocalcSegmentationLib.model import Model, load_model, save_model
+from MicrocalcSegmentationLib.model import Model, load_model, save_model, write_graphs
 from MicrocalcSegmentationLib.networks import build
 
 
@@ -37,9 +38,37 @@ def test_a_pair_comes_back_as_it_was_saved(saved):
 
 def test_a_sliding_network_takes_the_same_weights(saved):
     model, networks = saved
-    read = load_model(model.folder).sliding_segmentator
+    read = load_model(model.folder).network("segmentator", sliding=True)
     for ours, theirs in zip(read.get_weights(), networks["segmentator"].get_weights(), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+def test_weights_of_another_shape_are_refused(saved):
+    model, _ = saved
+    path = model.folder / "detector.npz"
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    arrays["conv3/kernel"] = arrays["conv3/kernel"][..., :-1]
+    np.savez(path, **arrays)
+    manifest = json.loads((model.folder / "manifest.json").read_text())
+    manifest["networks"]["detector"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (model.folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match=r"detector\.npz: does not fit the network \(conv3/kernel"):
+        load_model(model.folder).weights("detector")
+
+
+def test_a_manifest_without_graphs_is_read(saved):
+    """Of a model made before there were any."""
+    model, _ = saved
+    path = model.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for network in manifest["networks"].values():
+        del network["onnx_sha256"]
+    path.write_text(json.dumps(manifest))
+    read = load_model(model.folder)
+    assert not read.has_onnx
+    assert write_graphs(read).has_onnx
+    assert load_model(model.folder).has_onnx
 
 
 def test_changed_weights_are_refused(saved):
@@ -65,8 +94,6 @@ def test_a_pickle_in_the_weights_is_not_opened(saved, tmp_path):
     path = model.folder / "detector.npz"
     np.savez(path, **{"conv1/kernel": np.array([Bomb()], object)}, allow_pickle=True)
     manifest = json.loads((model.folder / "manifest.json").read_text())
-    import hashlib
-
     manifest["networks"]["detector"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (model.folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="does not fit the network"):

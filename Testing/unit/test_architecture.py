@@ -28,6 +28,7 @@ FLOORS = {
     "clusters": 1,
     "simulation": 1,
     "networks": 2,
+    "onnx_form": 2,
     "model": 2,
     "training": 3,
     "inference": 3,

@@ -119,7 +119,7 @@ def _how(args: argparse.Namespace):
     key = {
         "model": model.name,
         "model_version": model.version,
-        "weights": dict(model.digests),
+        "weights": {name: digest for name, digest in model.digests.items() if ".npz" in name},
         "settings": asdict(settings),
     }
 

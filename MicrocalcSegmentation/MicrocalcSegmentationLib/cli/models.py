@@ -9,22 +9,34 @@ NAME = "models"
 SUMMARY = "list the models that come with the program"
 DESCRIPTION = """\
 List the models that come with the program: name, version, both networks' patch side N and
-padding, thresholds, and the figures of the model's own manifest."""
+padding, thresholds, and the figures of the model's own manifest.
+
+With --write-onnx, write the ONNX graphs of a model's weights into its folder, and their
+digests into its manifest: for a model made before there were any. `microcalc train` does
+so itself."""
 EXAMPLES = """\
 examples:
   microcalc models
+  microcalc models --write-onnx my-model
   microcalc segment image.dcm --output results --model NAME"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
+    parser.add_argument(
+        "--write-onnx", metavar="DIR", help="write the ONNX graphs of the model in this folder"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every shipped model."""
-    from ..model import load_model, shipped_models
+    """Print every shipped model, or write the graphs of one."""
+    from ..model import load_model, shipped_models, write_graphs
 
+    if args.write_onnx:
+        model = write_graphs(load_model(args.write_onnx))
+        say(f"{model.folder}: {', '.join(n for n in model.digests if n.endswith('.onnx'))}")
+        return 0
     entries = [_entry(load_model(name)) for name in shipped_models()]
     if args.json:
         say(json.dumps({"models": entries}, indent=2))

@@ -58,7 +58,7 @@ def add_output(parser: argparse.ArgumentParser, default: str | None, text: str) 
 
 
 def add_segmentation(parser: argparse.ArgumentParser) -> None:
-    """Model, thresholds and device."""
+    """Model, thresholds, engine and device."""
     group = parser.add_argument_group("how to segment")
     group.add_argument(
         "--model",
@@ -79,10 +79,17 @@ def add_segmentation(parser: argparse.ArgumentParser) -> None:
         help="detector probability from which a window is looked at closely (default: the model's)",
     )
     group.add_argument(
+        "--engine",
+        choices=("auto", "onnx", "keras"),
+        default="auto",
+        help="what runs the networks; auto takes ONNX Runtime, or Keras where only Keras can "
+        "use this machine's GPU; --verbose says which and why (default: auto)",
+    )
+    group.add_argument(
         "--device",
         choices=("auto", "cpu", "gpu"),
         default="auto",
-        help="auto takes a GPU when TensorFlow sees one (default: auto)",
+        help="auto takes a GPU when the engine sees one (default: auto)",
     )
 
 
@@ -101,6 +108,7 @@ def settings_of(args: argparse.Namespace):
     return Settings(
         threshold=args.threshold,
         detector_threshold=args.detector_threshold,
+        engine=args.engine,
         device=args.device,
     )
 

@@ -14,7 +14,8 @@ Train the networks, in one of two ways.
 `microcalc train detector` and `microcalc train segmentator` learn from a sample database
 (see `microcalc samples`), as the method does: minibatches of patches drawn at random, as
 many positives as negatives, turned, flipped and varied. When both are trained, DIR becomes
-a model for `microcalc segment --model DIR`: weights, manifest.json and card.md.
+a model for `microcalc segment --model DIR`: weights, the same as ONNX graphs,
+manifest.json and card.md.
 
 `microcalc train` alone trains both on sheets, squares of breast of 5 cm with simulated
 microcalcifications, two of five on real film tiles with --film-tiles. The first pair that

@@ -1,57 +1,102 @@
-"""The segmentator over whole regions at once: the reference's numbers for less work.
+"""The method in one pass over many patches: the reference's numbers for less work.
 
-A `valid` network sliding over a region answers for every fourth pixel each way and
-shares the convolutions of neighbouring patches. Sixteen passes, each shifted by a
-pixel, fill the map. Pooling sees the same pixels as in a single patch, so the result
-is the reference's up to rounding.
+A network without padding gives a patch the same answer whether it is evaluated by itself
+or as part of a larger image. So the detector runs over a whole tile and is read out where
+windows start, and the segmentator answers at every pixel of a tile, and neighbouring
+patches share their convolutions. Only tiles that hold windows or candidates are computed.
 """
 
 import numpy as np
 
-from .engines import Predict
-from .windows import Work
+from ..settings import TILE_MIB
+from .network import Network
+from .tiles import Tile, cover
+from .windows import Work, score_patches, surrounded
 
-STRIDE = 4
-BLOCK_PX = 128  # side of the map computed at once; a multiple of the stride
+CELL_PX = 8  # what a segmentator's tile is made of
+# What a tile computes around its answers, weighted by the work in each layer.
+DETECTOR_RIM_CELLS = 0.7
+SEGMENTATOR_RIM_CELLS = 2.5
 
 
-def score_pixels_sliding(
-    pixels: np.ndarray, where: np.ndarray, sides: tuple[int, int], predict: Predict, work: Work
+def score_windows(
+    pixels: np.ndarray, starts_rc: np.ndarray, network: Network, work: Work
 ) -> np.ndarray:
-    """Like `windows.score_pixels`, for a network built with `sliding=True`.
+    """(n,) float32: `windows.score_patches`, for windows that overlap by half.
 
-    sides: the patch side N, and the side of what the network sees of a patch.
-    predict: (B, rows, cols) -> (B, r, c), one value every 4 pixels.
+    Windows that start on the lattice of half a side share their work. Those flush with the
+    last row or column need not lie on it, and are evaluated by themselves; so are all of
+    them where half a side is no multiple of the network's stride (N = 29 and 39), for then
+    neighbours meet the poolings in different phases and have little to share.
     """
-    half = sides[0] // 2
-    rows, cols = pixels.shape
-    # Every block is full size, so that the network is compiled once.
-    padded = np.pad(pixels, [(half, half + BLOCK_PX), (half, half + BLOCK_PX)])
-    scores = np.zeros(pixels.shape, np.float32)
-    corners = [
-        (row, col)
-        for row in range(0, rows, BLOCK_PX)
-        for col in range(0, cols, BLOCK_PX)
-        if where[row : row + BLOCK_PX, col : col + BLOCK_PX].any()
+    pixels, side = surrounded(pixels, network.architecture)
+    step = network.step
+    on_lattice = (starts_rc % step == 0).all(axis=1) & (network.shared is not None)
+    single, cells = starts_rc[~on_lattice], starts_rc[on_lattice] // step
+    until = len(single) / max(len(starts_rc), 1)
+    scores = np.empty(len(starts_rc), np.float32)
+    scores[~on_lattice] = score_patches(pixels, single, side, network.patches, work.part(0, until))
+    if len(cells):
+        wanted = np.zeros(cells.max(axis=0) + 1, bool)
+        wanted[tuple(cells.T)] = True
+        tiles = cover(wanted, DETECTOR_RIM_CELLS, _most_cells(network, step))
+        answers = _answers(pixels, wanted.shape, tiles, network, work.part(until, 1))
+        scores[on_lattice] = answers[tuple(cells.T)]
+    return scores
+
+
+def score_pixels_dense(
+    pixels: np.ndarray, where: np.ndarray, network: Network, work: Work
+) -> np.ndarray:
+    """(rows, cols) float32: `windows.score_pixels`, by a network that shares at step 1."""
+    pixels, _ = surrounded(pixels, network.architecture)
+    half = network.architecture.patch_side // 2
+    grid = [-(-size // CELL_PX) for size in where.shape]
+    short = [(0, n * CELL_PX - size) for n, size in zip(grid, where.shape, strict=True)]
+    cells = np.pad(where, short).reshape(grid[0], CELL_PX, grid[1], CELL_PX).any(axis=(1, 3))
+    tiles = [
+        Tile(*(CELL_PX * number for number in (tile.row, tile.col, tile.rows, tile.cols)))
+        for tile in cover(cells, SEGMENTATOR_RIM_CELLS, _most_cells(network, CELL_PX))
     ]
-    for done, (row, col) in enumerate(corners, 1):
-        block = _block(padded, row, col, sides[1], predict)
-        window = np.s_[row : row + BLOCK_PX, col : col + BLOCK_PX]
-        target = scores[window]
-        target[...] = block[: target.shape[0], : target.shape[1]]
-        work.progress.report(done / len(corners), work.text)
-    return np.where(where, scores, np.float32(0))
+    shape = tuple(n * CELL_PX for n in grid)
+    scores = _answers(pixels, shape, tiles, network, work, first=-half)
+    scores = scores[: where.shape[0], : where.shape[1]]
+    scores[~where] = 0
+    return scores
 
 
-def _block(padded: np.ndarray, row: int, col: int, seen: int, predict: Predict) -> np.ndarray:
-    extent = BLOCK_PX - STRIDE + seen
-    shifts = [(down, right) for down in range(STRIDE) for right in range(STRIDE)]
-    answers = predict(
-        np.stack(
-            [padded[row + d : row + d + extent, col + r : col + r + extent] for d, r in shifts]
-        )
+def _most_cells(network: Network, cell_px: int) -> int:
+    return max(1, TILE_MIB * 2**20 // (network.bytes_per_pixel * cell_px**2))
+
+
+def _answers(pixels, shape, tiles: list[Tile], network: Network, work: Work, first: int = 0):
+    """(shape) float32 answers of all tiles, 0 outside them.
+
+    first: row and column at which the patch of answer (0, 0) starts; negative outside.
+    """
+    seen, step = network.architecture.seen_side, network.step
+    answers = np.zeros(shape, np.float32)
+    total, done = sum(tile.rows * tile.cols for tile in tiles), 0
+    for tile in tiles:
+        corner = [first + step * start for start in (tile.row, tile.col)]
+        extent = [step * (count - 1) + seen for count in (tile.rows, tile.cols)]
+        window = np.s_[tile.row : tile.row + tile.rows, tile.col : tile.col + tile.cols]
+        answers[window] = network.shared(_cut_out(pixels, corner, extent))
+        done += tile.rows * tile.cols
+        work.progress.report(done / total, work.text)
+    return answers
+
+
+def _cut_out(pixels: np.ndarray, corner: list[int], extent: list[int]) -> np.ndarray:
+    """A rectangle of the image; 0 where it reaches over the border, as over background."""
+    inner = tuple(
+        slice(max(0, start), max(0, min(size, start + length)))
+        for start, length, size in zip(corner, extent, pixels.shape, strict=True)
     )
-    block = np.empty((BLOCK_PX, BLOCK_PX), np.float32)
-    for (down, right), answer in zip(shifts, answers, strict=True):
-        block[down::STRIDE, right::STRIDE] = answer
+    part = pixels[inner]
+    if part.shape == tuple(extent):
+        return part
+    block = np.zeros(extent, np.float32)
+    row, col = (side.start - start for side, start in zip(inner, corner, strict=True))
+    block[row : row + part.shape[0], col : col + part.shape[1]] = part
     return block

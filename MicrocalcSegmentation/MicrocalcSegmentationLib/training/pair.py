@@ -2,13 +2,15 @@
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import label
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..model import NETWORKS, Model, read_weights, save_model, write_weights
 from ..networks import Architecture, build
 from ..progress import Part, Progress
@@ -56,6 +58,12 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     """
     if recipe.architecture.padding != "valid":
         raise InputError("this trainer slides over tiles, which needs padding 'valid'")
+    for library in ("keras", "onnx"):  # or an hour's work would be for nothing
+        if find_spec(library) is None:
+            raise ModelError(
+                f"training needs {library}, which is not installed; "
+                "run: pip install 'microcalc-segmentation[cpu]'"
+            )
     real = _real_tissue(recipe)
     first = recipe.seed * 10_000
     held_from = VALIDATION_SEEDS_FROM + first
@@ -86,7 +94,7 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         figures={"validation sheets (simulated calcifications)": {**detector_figures, **figures}},
         training=_record(recipe, real, checks),
     )
-    save_model(model, networks)
+    model = save_model(model, networks)
     progress.report(1.0, f"model written to {output}")
     return model
 
@@ -143,8 +151,9 @@ def choose_threshold(network, sheets: list[Sheet], recipe: Recipe) -> tuple[floa
     candidates = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
     found, true, false, area_cm2 = np.zeros(12), 0, np.zeros(12), 0.0
     scores, positive = [], []
+    score = dense_scores(network, recipe.architecture)
     for sheet in sheets:
-        values = dense_scores(network, sheet.pixels.astype(np.float32), recipe.architecture)
+        values = score(sheet.pixels.astype(np.float32))
         mcs, count = label(sheet.labels == MC, np.ones((3, 3)))
         true += count
         area_cm2 += sheet.labels.size * METHOD_SPACING_MM**2 / 100
@@ -168,17 +177,20 @@ def choose_threshold(network, sheets: list[Sheet], recipe: Recipe) -> tuple[floa
     }
 
 
-def dense_scores(network, pixels: np.ndarray, architecture: Architecture) -> np.ndarray:
-    """(rows, cols) probability at every pixel, by a sliding network."""
-    from ..inference.dense import score_pixels_sliding
-    from ..inference.engines import map_predictor
+def dense_scores(network, architecture: Architecture) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the (rows, cols) probability at every pixel, by a network in training."""
+    from ..inference.dense import score_pixels_dense
+    from ..inference.engines.keras_engine import dense_network
     from ..inference.windows import Work
     from ..progress import Silent
 
-    sides = (architecture.patch_side, architecture.seen_side)
-    predict = map_predictor(network, "cpu:0")
-    everywhere = np.ones(pixels.shape, bool)
-    return score_pixels_sliding(pixels, everywhere, sides, predict, Work(1, Silent(), ""))
+    dense = dense_network(network, architecture)
+
+    def score(pixels: np.ndarray) -> np.ndarray:
+        everywhere = np.ones(pixels.shape, bool)
+        return score_pixels_dense(pixels, everywhere, dense, Work(1, Silent(), ""))
+
+    return score
 
 
 def _sliding_scores(network, pixels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,107 @@
+"""ONNX Runtime: a small install that starts at once, on CPU, CUDA or DirectML."""
+
+import logging
+import os
+
+import numpy as np
+
+from ...errors import InputError, ModelError
+from ...model import Model, onnx_name
+from ..network import Network
+from .memory import OutOfMemory, is_out_of_memory
+
+# Both settings keep the numbers those of the CPU, and spare a search at each new tile size.
+_GPU_PROVIDERS = {
+    "CUDAExecutionProvider": {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
+    "DmlExecutionProvider": {},
+}
+_CPU = "CPUExecutionProvider"
+
+_log = logging.getLogger(__name__)
+
+
+def gpu_provider() -> str | None:
+    """What this ONNX Runtime was built to drive a GPU with; None for the CPU only."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    return next((name for name in _GPU_PROVIDERS if name in available), None)
+
+
+def open_network(model: Model, which: str, device: str) -> Network:
+    """A network of the pair on "cpu" or "gpu".
+
+    Raises ModelError for graphs that are missing, changed, damaged or of other inputs than
+    ours, InputError where the GPU does not start.
+    """
+    architecture = model.architectures[which]
+    plain = _opened(model, onnx_name(which, "plain"), device)
+
+    def patches(batch):
+        return _run(plain, batch[:, None])
+
+    step = architecture.shared_step(which)
+    if step is None:
+        return Network(architecture, patches)
+    session = _opened(model, onnx_name(which, "shared"), device)
+    seen = architecture.seen_side
+
+    def shared(pixels):
+        counts = [(size - seen) // step + 1 for size in pixels.shape]
+        return _run(session, pixels[None, None]).reshape(counts)
+
+    return Network(architecture, patches, shared, step, architecture.bytes_per_pixel(step))
+
+
+def _opened(model: Model, name: str, device: str):
+    """A session for a graph in the model's folder."""
+    import onnxruntime
+
+    content = model.file_bytes(name)
+    provider = gpu_provider() if device == "gpu" else None
+    providers = [(provider, _GPU_PROVIDERS[provider])] if provider else []
+    try:
+        session = onnxruntime.InferenceSession(content, _options(provider), [*providers, _CPU])
+    # ONNX Runtime's own exceptions have no common base but Exception.
+    except Exception as error:
+        raise ModelError(
+            f"{model.folder / name}: ONNX Runtime cannot use it ({_short(error)}); "
+            "install the model again, or use --engine keras"
+        ) from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [(i.name, i.type, len(i.shape)) for i in inputs] != [("pixels", "tensor(float)", 4)] or [
+        (o.name, o.type) for o in outputs
+    ] != [("probability", "tensor(float)")]:
+        raise ModelError(f"{model.folder / name}: not a graph of these networks' inputs and output")
+    if provider and session.get_providers()[0] != provider:
+        raise InputError(
+            f"the GPU does not start with ONNX Runtime's {provider}: its libraries are missing or "
+            "of another version; install them or use --device cpu"
+        )
+    return session
+
+
+def _options(provider: str | None):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; they come as exceptions too
+    if hasattr(os, "sched_getaffinity"):  # where a scheduler allots fewer cores than there are
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    if provider == "DmlExecutionProvider":
+        options.enable_mem_pattern = False  # as its documentation demands
+    return options
+
+
+def _run(session, pixels: np.ndarray) -> np.ndarray:
+    try:
+        return session.run(None, {"pixels": np.ascontiguousarray(pixels, np.float32)})[0]
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(_short(error)) from error
+        raise
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
