@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, find_objects, label
+from scipy.ndimage import find_objects
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from .findings import Calcification
 
 RING_MM = (0.2, 0.7)  # the local background lies this far from an MC's rim
-_EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 
 
 def label_calcifications(
@@ -19,13 +20,55 @@ def label_calcifications(
     Regions touching by a corner are one MC. Those below min_area_mm2 are dropped. Numbers
     run from 1 in the order of each region's first pixel, row by row.
     """
-    regions, count = label(mask, structure=_EIGHT_NEIGHBOURS)
-    area_mm2 = np.bincount(regions.ravel(), minlength=count + 1) * spacing_mm[0] * spacing_mm[1]
+    pixels = np.flatnonzero(mask)
+    if not len(pixels):
+        return np.zeros(mask.shape, np.int32)
+    regions, count = _regions(pixels, mask.shape[1])
+    area_mm2 = np.bincount(regions, minlength=count) * spacing_mm[0] * spacing_mm[1]
     # A tolerance, for an area of exactly n pixels is not exact in binary.
     kept = area_mm2 >= min_area_mm2 * (1 - 1e-9)
-    kept[0] = False
-    numbers = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return numbers[regions]
+    labels = np.zeros(mask.shape, np.int32)
+    labels.ravel()[pixels] = np.where(kept, np.cumsum(kept), 0)[regions]
+    return labels
+
+
+def _regions(pixels: np.ndarray, cols: int) -> tuple[np.ndarray, int]:
+    """Number of each pixel's region, from 0 in the order of their first pixels, and how many.
+
+    pixels: flat indices, sorted. An MC mask has few pixels, and this looks at no others.
+    """
+    links = []
+    col = pixels % cols
+    for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
+        target = pixels + down * cols + right
+        at = np.minimum(np.searchsorted(pixels, target), len(pixels) - 1)
+        inside = (col + right >= 0) & (col + right < cols)
+        first = np.flatnonzero(inside & (pixels[at] == target))
+        links.append(np.stack([first, at[first]]))
+    first, second = np.concatenate(links, axis=1)
+    shape = (len(pixels), len(pixels))
+    graph = coo_matrix((np.ones(len(first), bool), (first, second)), shape=shape)
+    count, component = connected_components(graph, directed=False)
+    _, firsts = np.unique(component, return_index=True)
+    order = np.empty(count, int)
+    order[np.argsort(firsts)] = np.arange(count)
+    return order[component], count
+
+
+def find_boxes(labels: np.ndarray) -> list[tuple[slice, slice] | None]:
+    """`scipy.ndimage.find_objects`, for labels that are nearly all 0: looks at the rest only."""
+    rows = np.flatnonzero(labels.any(axis=1))
+    if not len(rows):
+        return []
+    top = rows[0]
+    cols = np.flatnonzero(labels[top : rows[-1] + 1].any(axis=0))
+    left = cols[0]
+    boxes = find_objects(labels[top : rows[-1] + 1, left : cols[-1] + 1])
+    return [box and (_moved(box[0], top), _moved(box[1], left)) for box in boxes]
+
+
+def _moved(side: slice, by: int) -> slice:
+    return slice(int(side.start + by), int(side.stop + by))
 
 
 @dataclass(frozen=True)
@@ -33,7 +76,7 @@ class Measured:
     """What calcifications are measured on, all (rows, cols) and of one grid.
 
     pixels: grey values. deviation: local deviation of the fine texture, in grey values,
-    positive. probability: the segmentator's.
+    positive on MCs. probability: the segmentator's.
     """
 
     pixels: np.ndarray
@@ -50,7 +93,7 @@ def measure(
     median of a ring from 0.2 to 0.7 mm around the MC without pixels of any MC; where all
     of the ring is MC, the median of the pixels that the ring spans.
     """
-    boxes = find_objects(labels)
+    boxes = find_boxes(labels)
     return tuple(
         _measure_one(number, box, labels, on, spacing_mm)
         for number, box in enumerate(boxes, 1)
@@ -91,7 +134,17 @@ def _grown(box, shape, spacing_mm) -> tuple[slice, slice]:
 
 
 def _dilated(mask: np.ndarray, radius_mm: float, spacing_mm) -> np.ndarray:
+    """By a disc, row by row of the disc: a row is a run of pixels, and sums tell of runs."""
     reach = [int(np.ceil(radius_mm / spacing)) for spacing in spacing_mm]
     rows, cols = np.ogrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
     disc = (rows * spacing_mm[0]) ** 2 + (cols * spacing_mm[1]) ** 2 <= radius_mm**2
-    return binary_dilation(mask, structure=disc)
+    height, width = mask.shape
+    sums = np.pad(mask, [(0, 0), (reach[1] + 1, reach[1])]).cumsum(axis=1, dtype=np.int32)
+    dilated = np.zeros((height + 2 * reach[0], width), bool)
+    for down, run in enumerate(disc.sum(axis=1)):
+        if run:
+            half = run // 2
+            last, before = reach[1] + 1 + half, reach[1] - half
+            near = sums[:, last : last + width] > sums[:, before : before + width]
+            dilated[down : down + height] |= near
+    return dilated[reach[0] : reach[0] + height]

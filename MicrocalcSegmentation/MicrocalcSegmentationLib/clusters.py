@@ -10,12 +10,12 @@ on the rim of a disc of 1 cm2 are one, and 6 on the rim of a larger disc are non
 from dataclasses import replace
 
 import numpy as np
-from scipy.ndimage import find_objects
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, KDTree
 from scipy.spatial.distance import pdist
 
+from .calcifications import find_boxes
 from .findings import Calcification, Cluster
 from .settings import CLUSTER_AREA_MM2, CLUSTER_MIN_MCS
 
@@ -90,7 +90,7 @@ def find_clusters(
     grouped = tuple(
         replace(mc, cluster=int(number)) for mc, number in zip(calcifications, numbers, strict=True)
     )
-    boxes = find_objects(labels)
+    boxes = find_boxes(labels)
     clusters = tuple(
         _describe(number, [grouped[index] for index in members], (labels, boxes), spacing_mm)
         for number, members in enumerate(groups, 1)

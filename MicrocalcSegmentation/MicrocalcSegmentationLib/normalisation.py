@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .resampling import wide_blur
+from .bands import in_bands
+from .resampling import coarse_blur
 
 MEAN_SIGMA_MM = 1.0  # what is wider than this is anatomy, not an MC (0.1 - 1 mm)
 FINE_SIGMA_MM = 0.25  # median MC diameter on real digital mammograms is 0.24 mm
@@ -35,14 +36,16 @@ def local_statistics(
     inner = np.where(inside, pixels, np.float32(0)).astype(np.float32, copy=False)
     mean = _average(inner, weight, spacing_mm, MEAN_SIGMA_MM)
     # Taking the mean off first keeps the edge of the breast from counting as texture.
-    fine = (inner - mean) * weight
+    fine = inner
+    fine -= mean
+    fine *= weight
     fine -= _average(fine, weight, spacing_mm, FINE_SIGMA_MM)
     fine *= weight
-    deviation = _average(np.abs(fine), weight, spacing_mm, TEXTURE_SIGMA_MM)
+    deviation = _average(np.abs(fine, out=fine), weight, spacing_mm, TEXTURE_SIGMA_MM)
     deviation *= _GAUSSIAN_DEVIATION
     typical = float(np.median(deviation[inside])) if inside.any() else 0.0
     floor = DEVIATION_FLOOR * typical if typical > 0 else 1.0
-    return mean, np.maximum(deviation, np.float32(floor))
+    return mean, np.maximum(deviation, np.float32(floor), out=deviation)
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,13 @@ def normalise(
     does not drown a small one in the same patch. Arguments as of `local_statistics`.
     """
     mean, deviation = local_statistics(pixels, inside, spacing_mm)
-    height = (pixels - mean) / (SOFT_LIMIT * deviation)
-    values = np.where(inside, SOFT_LIMIT * np.arcsinh(height), 0).astype(np.float32)
+    values = mean  # in its place: a whole mammogram's arrays are large
+
+    def normalise_band(rows: slice) -> None:
+        height = (pixels[rows] - mean[rows]) / (SOFT_LIMIT * deviation[rows])
+        values[rows] = np.where(inside[rows], SOFT_LIMIT * np.arcsinh(height), 0)
+
+    in_bands(len(values), normalise_band)
     return Normalised(values, deviation)
 
 
@@ -75,4 +83,13 @@ def _average(
 ) -> np.ndarray:
     """Gaussian mean of values (already 0 where weight is 0) over the weighted pixels."""
     sigma_px = tuple(sigma_mm / spacing for spacing in spacing_mm)
-    return wide_blur(values, sigma_px) / np.maximum(wide_blur(weight, sigma_px), 1e-6)
+    above, below = (coarse_blur(image, sigma_px) for image in (values, weight))
+    average = np.empty(values.shape, np.float32)
+
+    def divide_band(rows: slice) -> None:
+        weights = below.band(rows, values.shape[1])
+        np.maximum(weights, 1e-6, out=weights)
+        np.divide(above.band(rows, values.shape[1]), weights, out=average[rows])
+
+    in_bands(len(values), divide_band)
+    return average

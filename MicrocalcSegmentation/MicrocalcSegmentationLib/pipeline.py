@@ -134,18 +134,20 @@ def _describe(mammogram: Mammogram, breast, working: _Working, maps, made_by) ->
     """Bring the maps to the image's own grid; threshold, label, measure and group."""
     (candidates, probability), (model, settings) = maps, made_by
     shape, box = mammogram.pixels.shape, working.box
-    own_probability = np.zeros(shape, np.float32)
-    own_probability[box] = np.clip(sample(probability, working.own_shape), 0, 1)
     own_candidates = np.zeros(shape, bool)
-    own_candidates[box] = resize_mask(candidates, working.own_shape)
-    own_candidates &= breast
-    own_probability[~own_candidates] = 0  # interpolation reaches a pixel beyond
-    deviation = np.ones(shape, np.float32)
+    own_candidates[box] = resize_mask(candidates, working.own_shape) & breast[box]
+    own_probability = np.zeros(shape, np.float32)
+    # Interpolation reaches a pixel beyond the candidates, and rounding beyond 0 and 1.
+    sampled = np.clip(sample(probability, working.own_shape), 0, 1)
+    own_probability[box] = np.where(own_candidates[box], sampled, 0)
+    deviation = np.zeros(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
-    mask = own_probability >= settings.threshold
+    mask = np.zeros(shape, bool)
+    mask[box] = own_probability[box] >= settings.threshold
     spacing_mm = mammogram.spacing_mm
     labels = label_calcifications(mask, spacing_mm, settings.min_mc_area_mm2)
-    measured = measure(labels, Measured(mammogram.pixels, deviation, own_probability), spacing_mm)
+    on = Measured(mammogram.pixels, deviation, own_probability)
+    measured = measure(labels, on, spacing_mm)
     calcifications, clusters = find_clusters(labels, measured, spacing_mm)
     return Findings(
         mammogram=mammogram,

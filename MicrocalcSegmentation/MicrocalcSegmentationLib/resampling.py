@@ -4,11 +4,13 @@ Both grids cover the same rectangle: the outer edges of the first and last pixel
 coincide, so neither direction shifts anything.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from skimage.measure import block_reduce
 
+from .bands import in_bands
 from .settings import METHOD_SPACING_MM
 
 GRID_PER_SIGMA = 2.5  # wide blurs are computed on a grid this much finer than their width
@@ -62,16 +64,76 @@ def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return sample(mask.astype(np.float32), shape) >= 0.5
 
 
+@dataclass(frozen=True)
+class CoarseBlur:
+    """A Gaussian blur of an image, kept on a grid as coarse as its width allows.
+
+    coarse: the blur, one value per block of (rows, cols) pixels.
+    """
+
+    coarse: np.ndarray
+    block: tuple[int, int]
+
+    def band(self, rows: slice, cols: int) -> np.ndarray:
+        """The blur at every pixel of a band of rows, by linear interpolation."""
+        height, width = self.coarse.shape
+        at, part = _between(np.arange(rows.start, rows.stop), self.block[0], height)
+        lines = self.coarse[at]
+        lines += part[:, None] * (self.coarse[np.minimum(at + 1, height - 1)] - lines)
+        at, part = _between(np.arange(cols), self.block[1], width)
+        steps = np.diff(lines, axis=1, append=lines[:, -1:])
+        values = steps.take(at, axis=1)
+        values *= part
+        values += lines.take(at, axis=1)
+        return values
+
+
 def wide_blur(values: np.ndarray, sigma_px: float | tuple[float, float]) -> np.ndarray:
     """Gaussian blur, computed on a grid as coarse as its width allows.
 
     Beyond the border counts as a mirror image. Differs from a blur at full resolution by
     about a hundredth of what it smooths away.
     """
+    blur = coarse_blur(values, sigma_px)
+    smooth = np.empty(values.shape, np.float32)
+
+    def fill(rows: slice) -> None:
+        smooth[rows] = blur.band(rows, values.shape[1])
+
+    in_bands(len(values), fill)
+    return smooth
+
+
+def coarse_blur(values: np.ndarray, sigma_px: float | tuple[float, float]) -> CoarseBlur:
+    """The blur of `wide_blur`, not yet brought back to every pixel."""
     sigmas = np.broadcast_to(sigma_px, 2)
     block = tuple(max(1, int(sigma / GRID_PER_SIGMA)) for sigma in sigmas)
+    coarse = block_means(values, block)
+    return CoarseBlur(gaussian_filter(coarse, sigmas / block, truncate=3.0), block)
+
+
+def block_means(values: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+    """Means of blocks of (rows, cols) pixels; the last ones are filled up by reflection."""
     short = [-size % b for size, b in zip(values.shape, block, strict=True)]
-    padded = np.pad(values, [(0, s) for s in short], mode="symmetric")
-    coarse = block_reduce(padded, block, np.mean).astype(np.float32)
-    smooth = gaussian_filter(coarse, sigmas / block, truncate=3.0)
-    return sample(smooth, padded.shape)[: values.shape[0], : values.shape[1]]
+    rows, cols = (-(-size // b) for size, b in zip(values.shape, block, strict=True))
+    means = np.empty((rows, cols), np.float32)
+
+    def reduce(band: slice) -> None:
+        part = values[band.start * block[0] : band.stop * block[0]]
+        down = short[0] if band.stop == rows else 0
+        if down or short[1]:
+            part = np.pad(part, [(0, down), (0, short[1])], mode="symmetric")
+        # Rows and columns that lie a block apart: numpy is slow to sum along short axes.
+        lines = sum(part[first :: block[0]] for first in range(block[0]))
+        means[band] = sum(lines[:, first :: block[1]] for first in range(block[1]))
+
+    in_bands(rows, reduce)
+    means /= block[0] * block[1]
+    return means
+
+
+def _between(pixels: np.ndarray, block: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each pixel, the block centre before it, and how far it is on the way to the next."""
+    place = np.clip((pixels + 0.5) / block - 0.5, 0, count - 1)
+    before = place.astype(np.intp)
+    return before, (place - before).astype(np.float32)

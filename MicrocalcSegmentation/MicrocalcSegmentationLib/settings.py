@@ -33,4 +33,5 @@ class Settings:
 CLUSTER_AREA_MM2 = 100.0  # "more than 5 MCs per cm2": Valvano et al. 2019
 CLUSTER_MIN_MCS = 6  # more than 5
 METHOD_SPACING_MM = 0.05  # Valvano et al. 2019: all images at 0.05 mm/pixel
-TILE_MIB = 192  # of working memory that a tile may take; larger tiles save hardly any work
+TILE_MIB = 48  # of working memory that a tile may take on a CPU, near what its caches hold
+GPU_TILE_MIB = 512  # and on a GPU, which needs large tiles to be busy

@@ -85,7 +85,7 @@ def test_pixels_agree_with_the_reference(either, engine):
     judge = keras_engine.open_network(either, "segmentator", "cpu")
     reference = score_pixels(pixels, where, Architecture(49), judge.patches, WORK)
     network = ENGINES[engine].open_network(either, "segmentator", "cpu")
-    small_tiles = replace(network, bytes_per_pixel=200_000)
+    small_tiles = replace(network, pixels_at_once=900)
     for dense in (network, small_tiles):
         assert np.abs(score_pixels_dense(pixels, where, dense, WORK) - reference).max() < 1e-4
     assert np.ptp(reference) > 0.1

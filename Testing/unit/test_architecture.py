@@ -18,6 +18,7 @@ FLOORS = {
     "progress": 0,
     "settings": 0,
     "geometry": 0,
+    "bands": 0,
     "mammogram": 0,
     "findings": 0,
     "reading": 1,

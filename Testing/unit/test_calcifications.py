@@ -1,8 +1,47 @@
 import numpy as np
 import pytest
-from MicrocalcSegmentationLib.calcifications import Measured, label_calcifications, measure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from MicrocalcSegmentationLib.calcifications import (
+    Measured,
+    find_boxes,
+    label_calcifications,
+    measure,
+)
+from scipy.ndimage import binary_dilation, find_objects, label
 
 SPACING = (0.05, 0.05)
+MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=14))
+
+
+@settings(deadline=None)
+@given(MASKS)
+def test_labels_and_their_boxes_are_those_of_a_search_of_every_pixel(mask):
+    labels = label_calcifications(mask, SPACING, 0)
+    expected, _ = label(mask, np.ones((3, 3)))
+    assert np.array_equal(labels, expected)
+    assert find_boxes(labels) == find_objects(labels)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    *(arrays(bool, (5, 6)), st.floats(0.03, 0.2), st.floats(0.03, 0.2)),
+    st.integers(0, 59),
+    st.integers(0, 59),
+)
+def test_the_background_is_the_median_between_two_discs(shape, row_mm, col_mm, row, col):
+    labels = np.zeros((65, 66), np.int32)
+    labels[row : row + 5, col : col + 6] = shape  # taken as one, whether it hangs together or not
+    labels[row, col] = 1
+    pixels = np.random.default_rng(0).normal(size=labels.shape)
+    flat = np.ones(labels.shape)
+    (mc,) = measure(labels, Measured(pixels, flat, flat), (row_mm, col_mm))
+    rows, cols = np.mgrid[-25:26, -25:26]
+    distance = (rows * row_mm) ** 2 + (cols * col_mm) ** 2
+    inner, outer = (binary_dilation(labels, distance <= mm**2) for mm in (0.2, 0.7))
+    background = np.median(pixels[outer & ~inner])
+    assert mc.peak_contrast == pytest.approx(pixels[labels > 0].max() - background)
 
 
 def test_regions_that_touch_by_a_corner_are_one_mc():

@@ -24,7 +24,6 @@ from MicrocalcSegmentationLib.model import Model, load_model
 from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.onnx_form import onnx_bytes
 from MicrocalcSegmentationLib.progress import Silent
-from MicrocalcSegmentationLib.settings import TILE_MIB
 
 WORK = Work(512, Silent(), "testing")
 CHANNELS = (4, 5, 6, 7, 6, 5)  # all different from their neighbours, or a mix-up would pass
@@ -76,7 +75,7 @@ def networks(tmp_path_factory):
 
 def with_tiles_of(network, pixels):
     """The same network, in tiles of about that many pixels."""
-    return replace(network, bytes_per_pixel=max(1, TILE_MIB * 2**20 // pixels))
+    return replace(network, pixels_at_once=pixels)
 
 
 SIDES = st.sampled_from([29, 33, 39, 41, 49])

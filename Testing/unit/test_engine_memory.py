@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from MicrocalcSegmentationLib.errors import MicrocalcError
 from MicrocalcSegmentationLib.inference.engines.memory import (
@@ -38,6 +38,7 @@ def network(step, most=np.inf, given_sizes=None):
     return Network(ARCHITECTURE, patches, shared, step)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([1, 24]), st.integers(1, 7), st.integers(1, 7), st.integers(5000, 60_000))
 def test_smaller_tiles_give_the_same_answers(step, rows, cols, most):
     scale = 24 // step if step == 1 else 1
@@ -47,6 +48,7 @@ def test_smaller_tiles_give_the_same_answers(step, rows, cols, most):
     assert np.array_equal(sparing.shared(pixels), network(step).shared(pixels))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(3000, 60_000))
 def test_smaller_batches_give_the_same_answers(count, most):
     batch = np.random.default_rng(0).integers(0, 9, (count, 49, 49)).astype(float)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from MicrocalcSegmentationLib.inference.tiles import cover
@@ -19,6 +19,7 @@ def cost(tiles, rim):
     return sum((tile.rows + rim) * (tile.cols + rim) for tile in tiles)
 
 
+@settings(deadline=None)
 @given(MASKS, st.sampled_from([0.0, 0.7, 2.5, 20.0]), st.integers(1, 600))
 def test_every_wanted_cell_lies_in_one_tile_and_no_tile_is_too_large(wanted, rim, most):
     tiles = cover(wanted, rim, most)
@@ -28,6 +29,7 @@ def test_every_wanted_cell_lies_in_one_tile_and_no_tile_is_too_large(wanted, rim
     assert all(tile.rows * tile.cols <= most for tile in tiles)
 
 
+@settings(deadline=None)
 @given(MASKS, st.sampled_from([0.7, 2.5]))
 def test_tiles_cost_no_more_than_one_around_everything(wanted, rim):
     tiles = cover(wanted, rim, wanted.size)

@@ -8,7 +8,6 @@ patches share their convolutions. Only tiles that hold windows or candidates are
 
 import numpy as np
 
-from ..settings import TILE_MIB
 from .network import Network
 from .tiles import Tile, cover
 from .windows import Work, score_patches, surrounded
@@ -66,7 +65,7 @@ def score_pixels_dense(
 
 
 def _most_cells(network: Network, cell_px: int) -> int:
-    return max(1, TILE_MIB * 2**20 // (network.bytes_per_pixel * cell_px**2))
+    return max(1, network.pixels_at_once // cell_px**2)
 
 
 def _answers(pixels, shape, tiles: list[Tile], network: Network, work: Work, first: int = 0):

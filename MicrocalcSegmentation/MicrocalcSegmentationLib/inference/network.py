@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..networks import Architecture
+from ..settings import GPU_TILE_MIB, TILE_MIB
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -20,11 +21,17 @@ class Network:
         patches shared; None with padding "same". Answer (i, j) is for the square that starts
         at (step i, step j).
     step: pixels between neighbouring answers of `shared`.
-    bytes_per_pixel: what `shared` holds at once for each pixel it is given, about.
+    pixels_at_once: how many `shared` can be given within its memory budget.
     """
 
     architecture: Architecture
     patches: Predict
     shared: Predict | None = None
     step: int = 1
-    bytes_per_pixel: int = 1
+    pixels_at_once: int = 2**20
+
+
+def pixels_within_budget(architecture: Architecture, step: int, device: str) -> int:
+    """How many pixels of a tile fit the memory budget of "cpu" or "gpu"."""
+    budget = (TILE_MIB if device == "cpu" else GPU_TILE_MIB) * 2**20
+    return budget // architecture.bytes_per_pixel(step)

@@ -25,10 +25,17 @@ def window_grid(inside: np.ndarray, side: int) -> np.ndarray:
     """(n, 2) first (row, col) of every window that holds at least one pixel of the breast."""
     rows, cols = (window_starts(size, side) for size in inside.shape)
     grid = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
+    # Between the rows where windows start and end, a column of pixels goes in or out as one.
+    row_cuts, col_cuts = (np.union1d(s, s[:-1] + side) for s in (rows, cols))
+    strips = np.maximum.reduceat(inside.view(np.uint8), row_cuts, axis=0)
+    blocks = np.maximum.reduceat(strips, col_cuts, axis=1)
     # Sums of any rectangle from a table of sums, instead of looking at each window.
-    table = np.pad(inside, [(1, 0), (1, 0)]).astype(np.int32).cumsum(0).cumsum(1)
-    r, c = grid.T
-    count = table[r + side, c + side] - table[r, c + side] - table[r + side, c] + table[r, c]
+    table = np.pad(blocks, [(1, 0), (1, 0)]).astype(np.int32).cumsum(0).cumsum(1)
+    (r, c), (r_end, c_end) = (
+        (np.searchsorted(row_cuts, grid[:, 0] + by), np.searchsorted(col_cuts, grid[:, 1] + by))
+        for by in (0, side)
+    )
+    count = table[r_end, c_end] - table[r, c_end] - table[r_end, c] + table[r, c]
     return grid[count > 0]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...model import Model
 from ...networks import Architecture, build_dense, fold
-from ..network import Network, Predict
+from ..network import Network, Predict, pixels_within_budget
 from .memory import OutOfMemory, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def open_network(model: Model, which: str, device: str) -> Network:
             return sliding(pixels[None, ..., None])[0, ::apart, ::apart, 1]
 
     # Keras keeps a layer's output while the next is computed in a copy of another layout.
-    return Network(architecture, patches, shared, step, 2 * architecture.bytes_per_pixel(step))
+    at_once = pixels_within_budget(architecture, step, device) // 2
+    return Network(architecture, patches, shared, step, at_once)
 
 
 def dense_network(network: "keras.Model", architecture: Architecture) -> Network:
@@ -44,8 +45,8 @@ def dense_network(network: "keras.Model", architecture: Architecture) -> Network
         "/".join(weight.path.split("/")[-2:]): np.asarray(weight) for weight in network.weights
     }
     run = _runner(build_dense(architecture, fold(weights)), "cpu")
-    size = 2 * architecture.bytes_per_pixel(1)
-    return Network(architecture, lambda patches: patches, _logistic(run), 1, size)
+    at_once = pixels_within_budget(architecture, 1, "cpu") // 2
+    return Network(architecture, lambda patches: patches, _logistic(run), 1, at_once)
 
 
 def gpu_is_there() -> bool:

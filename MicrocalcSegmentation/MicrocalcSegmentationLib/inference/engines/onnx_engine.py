@@ -1,13 +1,13 @@
 """ONNX Runtime: a small install that starts at once, on CPU, CUDA or DirectML."""
 
 import logging
-import os
 
 import numpy as np
 
+from ...bands import cores
 from ...errors import InputError, ModelError
 from ...model import Model, onnx_name
-from ..network import Network
+from ..network import Network, pixels_within_budget
 from .memory import OutOfMemory, is_out_of_memory
 
 # Both settings keep the numbers those of the CPU, and spare a search at each new tile size.
@@ -50,7 +50,8 @@ def open_network(model: Model, which: str, device: str) -> Network:
         counts = [(size - seen) // step + 1 for size in pixels.shape]
         return _run(session, pixels[None, None]).reshape(counts)
 
-    return Network(architecture, patches, shared, step, architecture.bytes_per_pixel(step))
+    at_once = pixels_within_budget(architecture, step, device)
+    return Network(architecture, patches, shared, step, at_once)
 
 
 def _opened(model: Model, name: str, device: str):
@@ -86,8 +87,7 @@ def _options(provider: str | None):
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; they come as exceptions too
-    if hasattr(os, "sched_getaffinity"):  # where a scheduler allots fewer cores than there are
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = cores()
     if provider == "DmlExecutionProvider":
         options.enable_mem_pattern = False  # as its documentation demands
     return options
