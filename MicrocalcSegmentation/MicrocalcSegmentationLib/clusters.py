@@ -10,8 +10,6 @@ on the rim of a disc of 1 cm2 are one, and 6 on the rim of a larger disc are non
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, KDTree
 from scipy.spatial.distance import pdist
 
@@ -21,6 +19,7 @@ from .settings import CLUSTER_AREA_MM2, CLUSTER_MIN_MCS
 
 RADIUS_MM = float(np.sqrt(CLUSTER_AREA_MM2 / np.pi))
 _TOLERANCE = 1e-9  # of the radius: a centroid on the rim is inside
+_REACH_MM = RADIUS_MM * (1 + _TOLERANCE)
 
 
 def group(positions_mm: np.ndarray) -> list[np.ndarray]:
@@ -31,46 +30,83 @@ def group(positions_mm: np.ndarray) -> list[np.ndarray]:
     list is sorted; lists come in the order of their first MC.
     """
     positions_mm = np.asarray(positions_mm, float).reshape(-1, 2)
-    count = len(positions_mm)
-    if count < CLUSTER_MIN_MCS:
+    if len(positions_mm) < CLUSTER_MIN_MCS:
         return []
+    joined = _Joined(len(positions_mm))
+    for members in _crowded_squares(positions_mm):
+        joined.join(members)
     tree = KDTree(positions_mm)
-    neighbours = tree.query_ball_point(positions_mm, 2 * RADIUS_MM * (1 + _TOLERANCE))
-    links, dense = [], np.zeros(count, bool)
-    for pivot in range(count):
-        others = np.array([other for other in neighbours[pivot] if other != pivot], int)
-        if len(others) + 1 < CLUSTER_MIN_MCS:
+    for place in positions_mm:
+        near = np.array(tree.query_ball_point(place, 2 * _REACH_MM), int)
+        if len(near) < CLUSTER_MIN_MCS or joined.are_one(near):
             continue
-        members = others[_share_a_full_disc(positions_mm[others] - positions_mm[pivot])]
+        joined.join(near[_share_a_full_disc(positions_mm[near] - place)])
+    return joined.sets()
+
+
+class _Joined:
+    """Which MCs have been found to belong together."""
+
+    def __init__(self, count: int):
+        self._number = np.arange(count)
+        self._clustered = np.zeros(count, bool)
+
+    def join(self, members: np.ndarray) -> None:
         if len(members):
-            dense[pivot] = True
-            dense[members] = True
-            links.append(np.stack([np.full(len(members), pivot), members]))
-    if not links:
-        return []
-    first, second = np.concatenate(links, axis=1)
-    graph = coo_matrix((np.ones(len(first), bool), (first, second)), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
-    numbers = dict.fromkeys(component[dense])
-    return [np.flatnonzero((component == number) & dense) for number in numbers]
+            numbers = np.unique(self._number[members])
+            self._number[np.isin(self._number, numbers)] = numbers[0]
+            self._clustered[members] = True
+
+    def are_one(self, members: np.ndarray) -> bool:
+        numbers = self._number[members]
+        return bool(self._clustered[members].all() and (numbers == numbers[0]).all())
+
+    def sets(self) -> list[np.ndarray]:
+        numbers = np.unique(self._number[self._clustered])
+        found = [np.flatnonzero(self._clustered & (self._number == n)) for n in numbers]
+        return sorted(found, key=lambda members: members[0])
+
+
+def _crowded_squares(positions_mm: np.ndarray) -> list[np.ndarray]:
+    """Sets of 6 or more MCs within a square that the disc's circle goes around.
+
+    They need no turning of discs, which among thousands of MCs takes minutes.
+    """
+    squares = np.floor(positions_mm / (RADIUS_MM * np.sqrt(2))).astype(np.int64)
+    _, square = np.unique(squares, axis=0, return_inverse=True)
+    order = np.argsort(square.ravel(), kind="stable")
+    starts = np.flatnonzero(np.diff(square.ravel()[order], prepend=-1))
+    return [part for part in np.split(order, starts[1:]) if len(part) >= CLUSTER_MIN_MCS]
 
 
 def _share_a_full_disc(offsets_mm: np.ndarray) -> np.ndarray:
     """(n,) bool: which points lie with the origin in a disc that holds at least 6 in all.
 
-    The disc turns with the origin on its rim. A point at distance d is in it while the
-    direction of the disc's centre is within acos(d / 2r) of the point's own direction.
+    The origin is one of the points. The disc turns with it on its rim; a point at distance
+    d is in it while the direction of the disc's centre is within acos(d / 2r) of the
+    point's own direction.
     """
     distance = np.hypot(*offsets_mm.T)
-    half = np.arccos(np.clip(distance / (2 * RADIUS_MM), 0, 1))
-    half[distance <= _TOLERANCE] = np.pi  # on the origin itself, so in every such disc
-    direction = np.arctan2(offsets_mm[:, 1], offsets_mm[:, 0])
-    # A disc that holds a set can turn until a member enters: look where each one enters.
-    entries = direction - half
-    turned = np.abs((entries[:, None] - direction[None] + np.pi) % (2 * np.pi) - np.pi)
-    held = turned <= half[None] + _TOLERANCE
-    full = held.sum(axis=1) + 1 >= CLUSTER_MIN_MCS
-    return held[full].any(axis=0)
+    always = distance <= _TOLERANCE  # the origin, and what lies on it
+    direction = np.arctan2(offsets_mm[:, 1], offsets_mm[:, 0])[~always]
+    half = np.arccos(np.clip(distance[~always] / (2 * _REACH_MM), 0, 1))
+    begin = np.mod(direction - half, 2 * np.pi)
+    end = begin + 2 * half
+    # A disc that holds a set can turn until a member enters: count where each one enters.
+    begins = np.sort(begin)
+    ends = np.sort(np.concatenate([end, end - 2 * np.pi]))
+    entered = np.arange(1, len(begins) + 1) + len(begins)
+    held = always.sum() + entered - np.searchsorted(ends, begins, "left")
+    full_before = np.concatenate([[0], np.cumsum(held >= CLUSTER_MIN_MCS)])
+
+    def any_full(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        return full_before[np.searchsorted(begins, last, "right")] > full_before[first]
+
+    shared = np.full(len(offsets_mm), always.sum() >= CLUSTER_MIN_MCS or full_before[-1] > 0)
+    shared[~always] = any_full(np.searchsorted(begins, begin, "left"), end) | any_full(
+        np.zeros(len(begin), int), end - 2 * np.pi
+    )
+    return shared
 
 
 def find_clusters(

@@ -1,11 +1,31 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.normalisation import local_statistics
-from MicrocalcSegmentationLib.simulation.calcifications import MASK_LEVEL, Placed, cluster, draw
+from MicrocalcSegmentationLib.simulation.anatomy import plan, render
+from MicrocalcSegmentationLib.simulation.calcifications import (
+    BENIGN_ONES,
+    MASK_LEVEL,
+    Placed,
+    benign,
+    cluster,
+    draw,
+    vascular,
+)
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case
-from MicrocalcSegmentationLib.simulation.insertion import LABEL_FROM, insert
-from MicrocalcSegmentationLib.simulation.texture import coloured_noise, strands
+from MicrocalcSegmentationLib.simulation.insertion import (
+    LABEL_FROM,
+    Ground,
+    insert,
+    local_blur_px,
+)
+from MicrocalcSegmentationLib.simulation.lines import Line, draw_lines
+from MicrocalcSegmentationLib.simulation.outline import GRID_MM, VIEWS, depths_cm, outline
+from MicrocalcSegmentationLib.simulation.parenchyma import DENSITIES, gland_share
+from MicrocalcSegmentationLib.simulation.texture import coloured_noise
+from scipy.ndimage import gaussian_filter
 
 SMALL = CaseOptions(spacing_mm=0.2, shape=(500, 400), clusters=2, singles=3)
 
@@ -30,13 +50,6 @@ def test_texture_has_the_spectrum_asked_for(beta):
     assert field.std() == pytest.approx(1, abs=0.01)
 
 
-def test_strands_are_bright_lines_on_nothing():
-    lines = strands((300, 300), 0.1, 20, np.random.default_rng(0))
-    assert lines.min() > -0.01  # enlarging rings a little
-    assert 0.2 < lines.max() < 10
-    assert np.median(lines) < 0.1 * lines.max()
-
-
 def test_the_mask_is_where_thickness_reaches_a_quarter_of_its_peak():
     rng = np.random.default_rng(0)
     template = draw(Placed(0, 0, 0.6, 5), 0.05, 0.5, rng)
@@ -51,7 +64,7 @@ def test_an_inserted_mc_has_its_strength_in_local_deviations():
     tissue = 500 + 20 * coloured_noise((300, 300), 0.05, (2.8, 1.5, 2.0), rng)
     inside = np.ones(tissue.shape, bool)
     _, deviation = local_statistics(tissue, inside, (0.05, 0.05))
-    inserted = insert(tissue, inside, 0.05, [Placed(150, 140, 0.3, 6)], rng)
+    inserted = insert(Ground(tissue, inside, 0.05), [Placed(150, 140, 0.3, 6)], rng)
     rise = inserted.pixels - tissue
     assert rise.max() / deviation[150, 140] == pytest.approx(6, rel=1e-3)
     assert np.unravel_index(rise.argmax(), rise.shape) == (150, 140)
@@ -64,9 +77,9 @@ def test_an_mc_too_weak_to_see_is_drawn_but_not_counted():
     tissue = coloured_noise((200, 200), 0.05, (2.8, 1.5, 2.0), rng)
     inside = np.ones(tissue.shape, bool)
     weak = [Placed(100, 100, 0.4, LABEL_FROM - 0.1)]
-    inserted = insert(tissue, inside, 0.05, weak, rng)
+    inserted = insert(Ground(tissue, inside, 0.05), weak, rng)
     assert not inserted.mask.any()
-    assert inserted.faint[100, 100]
+    assert inserted.ignored[100, 100]
     assert (inserted.pixels - tissue).max() > 0
 
 
@@ -76,14 +89,15 @@ def test_nothing_is_inserted_outside_the_breast():
     inside = np.zeros(tissue.shape, bool)
     inside[:, :100] = True
     outside = [Placed(100, 150, 0.4, 9), Placed(-50, 20, 0.4, 9), Placed(100, 5000, 0.4, 9)]
-    inserted = insert(tissue, inside, 0.05, outside, rng)
+    inserted = insert(Ground(tissue, inside, 0.05), outside, rng)
     assert np.array_equal(inserted.pixels, tissue)
 
 
 def test_an_mc_at_the_very_corner_is_cut_not_refused():
     rng = np.random.default_rng(0)
     tissue = coloured_noise((100, 100), 0.05, (2.8, 1.5, 2.0), rng)
-    inserted = insert(tissue, np.ones((100, 100), bool), 0.05, [Placed(0, 99, 0.4, 9)], rng)
+    ground = Ground(tissue, np.ones((100, 100), bool), 0.05)
+    inserted = insert(ground, [Placed(0, 99, 0.4, 9)], rng)
     assert inserted.mask[0, 99]
 
 
@@ -114,7 +128,6 @@ def test_a_case_says_what_it_is():
     case = simulate_case(4, SMALL)
     assert case.mammogram.spacing_mm == (0.2, 0.2)
     assert case.mammogram.pixels.shape == case.mask.shape == (500, 400)
-    assert case.mammogram.view == "CC"
     assert case.mask.any()
     assert case.mammogram.pixels.min() >= 0
     assert case.mammogram.pixels.max() <= 4095
@@ -131,3 +144,117 @@ def test_the_chest_wall_is_on_the_side_of_the_laterality():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match="'tomo' is unknown"):
         simulate_case(1, CaseOptions("tomo"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("view", "LM"), ("density", "E"), ("laterality", "l")])
+def test_an_unknown_option_is_refused(name, value):
+    with pytest.raises(InputError, match=f"{name} '{value}' is unknown; use one of"):
+        simulate_case(1, replace(SMALL, **{name: value}))
+
+
+def test_film_for_processing_is_refused():
+    with pytest.raises(InputError, match="film has no image for processing"):
+        simulate_case(1, CaseOptions("film", raw=True))
+
+
+def test_a_raw_image_is_log_attenuation_thickest_brightest():
+    case = simulate_case(3, replace(SMALL, raw=True, laterality="L", view="CC"))
+    assert case.mammogram.presentation == "FOR PROCESSING"
+    middle = case.mammogram.pixels[200:300, 20:80]
+    # 3 to 7 cm of tissue between 0.46 and 0.80 per cm.
+    assert 1.2 < np.median(middle) < 6
+    assert abs(np.median(case.mammogram.pixels[:, -5:])) < 0.1
+
+
+def test_every_calcification_is_listed_by_the_number_it_has_in_the_labels():
+    case = simulate_case(12, replace(SMALL, view="MLO", clusters=2))
+    numbers = np.unique(case.labels[case.labels > 0])
+    assert len(numbers) > 5
+    for number in numbers:
+        rows, cols = np.nonzero(case.labels == number)
+        one = case.calcifications[number - 1]
+        reach = 0.75 * one.size_mm / 0.2 + 1.5
+        assert np.hypot(rows - one.row, cols - one.col).min() < reach
+    assert not (case.mask & case.ignored).any()
+    assert ((case.labels > 0) == (case.mask | case.ignored)).all()
+
+
+def test_benign_calcifications_are_not_in_the_mask():
+    rng = np.random.default_rng(0)
+    tissue = coloured_noise((400, 400), 0.05, (2.8, 1.5, 2.0), rng)
+    ground = Ground(tissue, np.ones(tissue.shape, bool), 0.05)
+    for kind in BENIGN_ONES:
+        inserted = insert(ground, [benign((200, 200), kind, rng)], rng)
+        assert not inserted.mask.any(), kind
+        assert inserted.ignored.any(), kind
+
+
+@pytest.mark.parametrize("sigma", [0.5, 0.7, 1.0])
+def test_the_blur_that_noise_has_gone_through_is_found(sigma):
+    noise = np.random.default_rng(1).standard_normal((400, 400)).astype(np.float32)
+    assert local_blur_px(gaussian_filter(noise, sigma), (200, 200), 0.05) == pytest.approx(
+        sigma, abs=0.12
+    )
+
+
+def test_plaques_lie_on_both_walls_of_a_vessel():
+    path = np.stack([np.full(200, 100.0), np.linspace(0, 400, 200)], axis=1)
+    plaques = vascular(path, 12.0, 0.05, np.random.default_rng(2))
+    off = np.array([one.row - 100 for one in plaques])
+    assert (np.abs(np.abs(off) - 12) < 6).all()
+    assert (off > 0).any()
+    assert (off < 0).any()
+    assert all(one.kind == "vascular" and one.elongation <= 0.5 for one in plaques)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_breast_bulges_from_the_chest_wall_and_thins_towards_its_rim(view):
+    for seed in range(5):
+        breast = plan(view, "B", (220.0, 160.0), np.random.default_rng(seed))
+        inside = breast.outline.to_air_mm > 0
+        assert 0.15 < inside.mean() < 0.9
+        nipple = int(breast.outline.nipple_mm[0] / GRID_MM)
+        assert inside[nipple, 0]
+        assert not inside[nipple, -5:].any()
+        inner, skin = depths_cm(breast.outline, 1.5)
+        rim = (breast.outline.to_air_mm > 0) & (breast.outline.to_air_mm < 1)
+        deep = breast.outline.to_air_mm > 40
+        assert (inner[rim] < 1.5).all()
+        assert np.allclose((inner + skin)[deep], breast.outline.thickness_mm / 10, rtol=0.02)
+        assert skin[rim].max() > 3 * skin[deep].max()  # the skin line
+
+
+def test_density_orders_the_gland():
+    shares = []
+    for density in DENSITIES:
+        outlines = [outline("CC", (220.0, 160.0), np.random.default_rng(seed)) for seed in range(4)]
+        share = [
+            gland_share(o, density, np.random.default_rng(9))[o.to_air_mm > 5] for o in outlines
+        ]
+        shares.append(np.mean(np.concatenate(share)))
+    assert shares == sorted(shares)
+    assert shares[-1] > 4 * shares[0]
+
+
+def test_a_window_of_a_breast_is_the_same_breast():
+    breast = plan("CC", "C", (120.0, 100.0), np.random.default_rng(3))
+    whole = render(breast, (600, 500), 0.2, np.random.default_rng(4))
+    part = render(breast, (200, 200), 0.2, np.random.default_rng(5), (40.0, 20.0))
+    inner = np.s_[200:400, 100:300]
+    assert np.array_equal(whole.breast[inner], part.breast)
+    # Fine texture is drawn anew; what is wider than a millimetre is the plan's.
+    smooth = [
+        gaussian_filter(a, 6)[part.breast] for a in (whole.attenuation[inner], part.attenuation)
+    ]
+    assert np.corrcoef(*smooth)[0, 1] > 0.97
+
+
+def test_lines_are_soft_and_as_strong_as_they_say():
+    path = np.stack([np.linspace(5, 25, 30), np.full(30, 15.0)], axis=1)
+    line = Line(path, 0.3, np.full(30, 0.2))
+    drawn = draw_lines([line], (0.0, 0.0), (600, 600), 0.05)
+    across = drawn[300, 250:350]
+    assert across.max() == pytest.approx(0.2, rel=0.2)
+    half_mm = (across > across.max() / 2).sum() * 0.05
+    assert half_mm == pytest.approx(2.355 * 0.28, rel=0.25)
+    assert drawn[300, :200].max() < 0.005

@@ -1,5 +1,7 @@
 """From attenuation to pixels: blur, noise and processing of digital and film systems."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
@@ -7,13 +9,99 @@ from scipy.ndimage import gaussian_filter
 from ..resampling import wide_blur
 from .texture import coloured_noise, random_curve
 
+FULL_SCALE = 4095  # 12 bit, as most units store
 
-def correlated_noise(shape: tuple[int, int], spacing_mm: float, rng) -> np.ndarray:
-    """Noise of deviation 1 whose spectrum falls slowly, as behind a real detector.
 
-    Real images slope by 1.2 to 2.1 above 2 /mm, tissue included.
+@dataclass(frozen=True)
+class Exposure:
+    """What a system measured, before calcifications and processing.
+
+    values: (rows, cols) float32, brighter is denser: -log(signal) of a digital detector,
+    or brightness of a film (its highest optical density minus its own).
+    blur_px: Gaussian radius of the system's own blur, which a calcification shares.
     """
-    slope = rng.uniform(0.2, 1.6)
+
+    values: np.ndarray
+    blur_px: float
+
+
+def expose_digital(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
+    """A flat-panel detector: Gaussian MTF, photon noise that grows where few arrive.
+
+    The MTF falls to half between 2.8 /mm, measured on one FFDM unit, and 6 /mm, as direct
+    converters reach: sigma = 0.187 / f. Noise is coloured less than the tissue.
+    """
+    blur_mm = 0.187 / np.exp(rng.uniform(np.log(2.8), np.log(6.0)))
+    signal = gaussian_filter(np.exp(-attenuation), blur_mm / spacing_mm, truncate=3.0)
+    typical = np.exp(-np.median(attenuation[::16, ::16][attenuation[::16, ::16] > 0]))
+    # Of one exposure, a smaller pixel holds fewer photons.
+    level = rng.uniform(0.02, 0.034) * min(0.07 / spacing_mm, 1.5)
+    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.8, 1.5))
+    noise *= np.float32(level) * np.sqrt(np.float32(typical) / signal)
+    return Exposure(noise - np.log(signal), float(blur_mm / spacing_mm))
+
+
+def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
+    """A screen-film system and its scanner: characteristic curve, mottle, grain, drift.
+
+    Optical density follows a logistic curve over log exposure, at most 3.2 to 4.0, with
+    a gradient of 2.6 to 3.8 at its middle.
+    """
+    blur_mm = rng.uniform(0.045, 0.075)
+    log_exposure = -gaussian_filter(attenuation, blur_mm / spacing_mm, truncate=3.0)
+    level = rng.uniform(0.025, 0.04)
+    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (1.0, 1.6))
+    log_exposure += np.float32(level) * noise
+    tissue = log_exposure[::16, ::16][attenuation[::16, ::16] > 0.3]
+    middle = np.float32(np.percentile(tissue, 30) + rng.uniform(-0.3, 0.4))
+    highest = np.float32(rng.uniform(3.2, 4.0))
+    steepness = np.float32(4 * rng.uniform(2.6, 3.8) / 2.303 / highest)
+    bright = highest / (1 + np.exp(steepness * (log_exposure - middle)))
+    bright += np.float32(rng.uniform(0.05, 0.08)) * noise
+    bright += _drift(attenuation.shape, rng)[None]
+    return Exposure(bright.astype(np.float32), float(blur_mm / spacing_mm))
+
+
+def _drift(shape: tuple[int, int], rng) -> np.ndarray:
+    """(cols,) float32: the scanner's columns differ a little, some lines more."""
+    columns = rng.normal(0, 0.0015, shape[1])
+    for _ in range(rng.poisson(1)):
+        columns[rng.integers(shape[1])] += rng.normal(0, 0.01)
+    return columns.astype(np.float32)
+
+
+def presented(
+    values: np.ndarray, inside: np.ndarray, missing_cm: np.ndarray, spacing_mm: float, rng
+) -> np.ndarray:
+    """-log(signal) as a vendor would show it: (rows, cols) float32 in 0..4095, air 0.
+
+    The thinner rim is levelled by most of the fat that it lacks, fine detail enhanced on
+    three images of four, and an S-shaped curve laid over. missing_cm: (rows, cols), how
+    much thinner the breast is there.
+    """
+    levelled = values + np.float32(rng.uniform(0.35, 0.45)) * missing_cm
+    if rng.random() < 0.75:
+        levelled = sharpened(levelled, spacing_mm, rng)
+    inner = levelled[::8, ::8][inside[::8, ::8]]
+    low, middle, high = np.percentile(inner, [3, 45, 99.5])
+    centre = middle + rng.uniform(0.1, 0.5) * (high - middle)
+    width = (high - low) * rng.uniform(0.18, 0.3)
+    shown = 1 / (1 + np.exp(-(levelled - centre) / np.float32(width)))
+    grey = FULL_SCALE * rng.uniform(0.85, 1.0) * shown
+    return np.where(inside, grey, 0).astype(np.float32)
+
+
+def digitised(values: np.ndarray, rng) -> np.ndarray:
+    """Film brightness as a 12-bit scanner stores it: (rows, cols) float32 in 0..4095."""
+    values = np.clip(values * (FULL_SCALE / 4.1) + rng.uniform(20, 120), 0, FULL_SCALE)
+    return values.astype(np.float32)
+
+
+def correlated_noise(
+    shape: tuple[int, int], spacing_mm: float, rng, slopes: tuple[float, float] = (0.2, 1.6)
+) -> np.ndarray:
+    """Noise of deviation 1 whose spectrum falls slowly, as behind a real detector."""
+    slope = rng.uniform(*slopes)
     return coloured_noise(shape, spacing_mm, (slope, slope, 1.0), rng)
 
 
@@ -76,10 +164,14 @@ def _draw_dust(pen, centre, rng) -> None:
     pen.polygon([tuple(corner) for corner in corners], fill=float(rng.uniform(4, 20)))
 
 
-def bead(pixels: np.ndarray, spacing_mm: float, height: float, rng) -> np.ndarray:
-    """A skin marker: a metal bead of 1 to 2 mm, saturated and sharp."""
-    centre = rng.uniform(0, 1, 2) * pixels.shape
+def bead(pixels: np.ndarray, inside: np.ndarray, spacing_mm: float, rng) -> np.ndarray:
+    """A skin marker: a metal bead of 1 to 2 mm within the breast, saturated and sharp."""
+    room = np.argwhere(inside[::16, ::16]) * 16
+    if len(room) == 0:
+        return pixels
+    centre = room[rng.integers(len(room))] + rng.uniform(0, 16, 2)
     rows, cols = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
     distance_mm = np.hypot(rows - centre[0], cols - centre[1]) * spacing_mm
     disc = np.clip((rng.uniform(0.5, 1.0) - distance_mm) / spacing_mm + 0.5, 0, 1)
-    return (pixels + height * disc).astype(np.float32)
+    level = float(pixels.max())
+    return (pixels + (level - pixels) * disc).astype(np.float32)

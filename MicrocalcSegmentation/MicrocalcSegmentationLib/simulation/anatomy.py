@@ -1,8 +1,8 @@
 """Breasts without calcifications, as line integrals of attenuation.
 
-One voxel phantom (VICTRE, see `phantom/README.md`), cut to random depths, turned,
-sheared and bent, gives the anatomy that a 0.2 mm voxel resolves; random fields and
-strands give what is finer.
+A breast is planned once on a grid of 0.2 mm (outline, gland, muscle, lesions) together with
+its lines (ligaments, ducts, vessels); any window of it can then be rendered at any pixel
+spacing, with the fine texture that the spacing resolves.
 """
 
 import gzip
@@ -11,17 +11,37 @@ from functools import lru_cache
 from importlib import resources
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ..resampling import resize, wide_blur
-from .texture import coloured_noise, smooth_noise, strands, web
+from .lines import Line, breast_lines, draw_lines
+from .outline import GRID_MM, Outline, depths_cm, outline
+from .parenchyma import gland_share, lesions_cm, muscle_share
+from .texture import coloured_noise
 
 PHANTOM_VOXEL_MM = 0.2
 PHANTOM_SHAPE = (258, 539, 331)  # depth between the paddles, along the chest wall, to the nipple
 # Linear attenuation near 19 keV, the mean of a 28 kVp W/Rh spectrum (fat 0.46/cm, gland 0.80/cm).
 FAT_PER_CM, GLAND_PER_CM = 0.46, 0.80
-DETAIL = 0.04  # of attenuation: fine structure of a breast of average thickness
-_FAT, _AIR, _PADDLE = 1, 0, 50
+_NOT_GLAND = (0, 1, 2, 40, 50)  # the phantom's air, fat, skin, muscle and paddles
+
+
+@dataclass(frozen=True)
+class Breast:
+    """A planned breast, left, chest wall along the first column.
+
+    size_mm: (height, width) of the detector. attenuation: (rows, cols) float32 on the
+    0.2 mm grid, without lines and fine texture, 0 in air. texture: float32, the deviation
+    of the fine texture in attenuation. roughness: its spectral exponent.
+    """
+
+    size_mm: tuple[float, float]
+    density: str
+    outline: Outline
+    attenuation: np.ndarray
+    texture: np.ndarray
+    roughness: float
+    lines: list[Line]
 
 
 @dataclass(frozen=True)
@@ -32,131 +52,121 @@ class Anatomy:
     breast: np.ndarray
 
 
+def plan(view: str, density: str, size_mm: tuple[float, float], rng) -> Breast:
+    """A breast of BI-RADS density "A" to "D" in the "CC" or "MLO" view."""
+    shape = outline(view, size_mm, rng)
+    inner_cm, skin_cm = depths_cm(shape, rng.uniform(1.0, 2.2))
+    gland = gland_share(shape, density, rng)
+    if rng.random() < 0.4:
+        gland = np.clip(gland + _phantom_share(shape, rng) * (0.15 + gland), 0, 1)
+    muscle = muscle_share(shape, rng)
+    gland = np.maximum(gland * (1 - muscle), muscle)
+    contrast = GLAND_PER_CM - FAT_PER_CM
+    attenuation = inner_cm * (FAT_PER_CM + contrast * gland) + skin_cm * GLAND_PER_CM
+    attenuation += contrast * lesions_cm(shape, rng) * (shape.to_air_mm > 3)
+    attenuation += contrast * _folds_cm(shape, rng)
+    inside = shape.to_air_mm > 0
+    inner = np.clip(inner_cm / inner_cm.max(), 0, 1)
+    texture = rng.uniform(0.7, 1.3) * np.sqrt(inner) * (0.6 + 0.6 * np.sqrt(gland))
+    return Breast(
+        size_mm,
+        density,
+        shape,
+        np.where(inside, attenuation, 0).astype(np.float32),
+        np.where(inside, texture, 0).astype(np.float32),
+        rng.uniform(2.7, 3.2),
+        breast_lines(shape, float(np.exp(rng.normal(0, 0.35))), rng),
+    )
+
+
+def render(
+    breast: Breast, shape: tuple[int, int], spacing_mm: float, rng, corner_mm=(0.0, 0.0)
+) -> Anatomy:
+    """A window of (rows, cols) pixels of the breast. corner_mm: (down, out) where it begins."""
+    coarse = window_of(breast.attenuation, shape, spacing_mm, corner_mm)
+    edge = window_of(breast.outline.to_air_mm, shape, spacing_mm, corner_mm)
+    inside = edge > 0
+    texture = window_of(breast.texture, shape, spacing_mm, corner_mm)
+    roll_off = np.clip(edge / 3, 0, 1)
+    lines_cm = draw_lines(breast.lines, corner_mm, shape, spacing_mm)
+    fine = _fine_texture(shape, spacing_mm, breast.roughness, rng)
+    contrast = np.float32(GLAND_PER_CM - FAT_PER_CM)
+    total = coarse + (contrast * lines_cm + np.float32(DETAIL) * texture * fine) * roll_off
+    return Anatomy(np.where(inside, np.maximum(total, 0), 0).astype(np.float32), inside)
+
+
+DETAIL = 0.02  # attenuation, deviation of the texture below a millimetre in an average breast
+
+
+def _fine_texture(shape, spacing_mm: float, roughness: float, rng) -> np.ndarray:
+    """Power-law texture below 3 mm, its detail below 1 mm of deviation 1."""
+    grid_mm = max(spacing_mm, 0.1)
+    size = tuple(int(np.ceil(s * spacing_mm / grid_mm)) for s in shape)
+    field = coloured_noise(size, grid_mm, (1.0, roughness, 0.35), rng)
+    detail = field - wide_blur(field, 1.0 / grid_mm)
+    return resize(field / max(float(detail.std()), 1e-6), shape)
+
+
+def window_of(
+    field: np.ndarray, shape: tuple[int, int], spacing_mm: float, corner_mm=(0.0, 0.0)
+) -> np.ndarray:
+    """A field of the 0.2 mm grid on the pixels of a window, linearly interpolated."""
+    scale = spacing_mm / GRID_MM
+    axes = [
+        (np.arange(size, dtype=np.float32) + 0.5) * np.float32(scale) + start / GRID_MM - 0.5
+        for size, start in zip(shape, corner_mm, strict=True)
+    ]
+    first = [max(0, int(axis[0]) - 2) for axis in axes]
+    last = [int(axis[-1]) + 3 for axis in axes]
+    part = field[first[0] : last[0], first[1] : last[1]]
+    axes = [np.clip(a - f, 0, n - 1) for a, f, n in zip(axes, first, part.shape, strict=True)]
+    return _bilinear(_bilinear(part, axes[0]).T, axes[1]).T
+
+
+def _bilinear(field: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    below = np.minimum(rows.astype(int), len(field) - 2)
+    share = (rows - below)[:, None].astype(np.float32)
+    return field[below] * (1 - share) + field[below + 1] * share
+
+
+def _folds_cm(shape: Outline, rng) -> np.ndarray:
+    """(rows, cols) float32 cm of doubled skin: a soft band near the rim, on one breast of eight."""
+    total = np.zeros(shape.to_air_mm.shape, np.float32)
+    if rng.random() > 0.12:
+        return total
+    from_edge = rng.uniform(3, 12)
+    band = np.exp(-(((shape.to_air_mm - from_edge) / rng.uniform(0.6, 1.5)) ** 2))
+    rows = np.arange(total.shape[0])
+    centre = shape.nipple_mm[0] / GRID_MM + rng.choice([-1, 1]) * rng.uniform(200, 400)
+    reach = np.exp(-(((rows - centre) / rng.uniform(40, 90)) ** 2))[:, None]
+    return (band * reach * rng.uniform(0.1, 0.4)).astype(np.float32)
+
+
 @lru_cache(maxsize=1)
-def _tissue_sums() -> tuple[np.ndarray, np.ndarray]:
-    """Cumulative fat and gland-like depth in cm, (depth + 1, along, out), float16."""
+def _gland_sums() -> np.ndarray:
+    """Cumulative gland-like depth of the phantom in voxels, (depth + 1, along, out), uint16."""
     packed = resources.files(__package__).joinpath("phantom/victre_pc_1_crop.raw.gz").read_bytes()
     labels = np.frombuffer(gzip.decompress(packed), np.uint8).reshape(PHANTOM_SHAPE)
-    fat = labels == _FAT
-    gland = ~fat & (labels != _AIR) & (labels != _PADDLE)
-    voxel_cm = PHANTOM_VOXEL_MM / 10
-
-    def depth(tissue):
-        sums = np.cumsum(tissue, axis=0, dtype=np.uint16)
-        return np.concatenate([np.zeros((1, *tissue.shape[1:]), np.uint16), sums]) * np.float16(
-            voxel_cm
-        )
-
-    return depth(fat), depth(gland)
+    gland = ~np.isin(labels, _NOT_GLAND)
+    sums = np.cumsum(gland, axis=0, dtype=np.uint16)
+    return np.concatenate([np.zeros((1, *gland.shape[1:]), np.uint16), sums])
 
 
-def project(start: int, stop: int, density: float = 1.0) -> np.ndarray:
-    """(539, 331) float32 attenuation of the phantom's slices start to stop.
-
-    density: factor on the contrast of gland over fat.
-    """
-    fat, gland = _tissue_sums()
-    fat_cm = fat[stop].astype(np.float32) - fat[start]
-    gland_cm = gland[stop].astype(np.float32) - gland[start]
-    gland_per_cm = FAT_PER_CM + density * (GLAND_PER_CM - FAT_PER_CM)
-    return fat_cm * FAT_PER_CM + gland_cm * gland_per_cm
-
-
-def tissue(shape: tuple[int, int], spacing_mm: float, rng) -> np.ndarray:
-    """A field of inner breast, (rows, cols) float32: no skin line, no air.
-
-    Three fields in five show the phantom; all have fine texture, whose strength varies
-    with place, and strands. In units of its own: only differences matter.
-    """
-    field = _fine_structure(shape, spacing_mm, rng)
-    if rng.random() < 0.6:
-        depth = int(rng.uniform(40, 200))
-        start = int(rng.uniform(20, PHANTOM_SHAPE[0] - 20 - depth))
-        projection = project(start, start + depth)[40:500, :280]
-        coarse = _warped_window(projection, shape, spacing_mm, rng)
-        field += rng.uniform(0.2, 0.9) * _in_detail_units(coarse, spacing_mm)
-    return field.astype(np.float32)
-
-
-def _fine_structure(shape, spacing_mm, rng) -> np.ndarray:
-    """Power-law texture, a web of ligaments and single strands, in random proportions."""
-    beta = rng.uniform(2.2, 3.3)
-    field = coloured_noise(shape, spacing_mm, (beta, beta + rng.uniform(0, 0.6), 2.0), rng)
-    total = rng.uniform(0.3, 1.0) * _in_detail_units(field, spacing_mm)
-    if rng.random() < 0.85:
-        lines = web(shape, spacing_mm, rng)
-        total += rng.uniform(0.3, 1.3) * _in_detail_units(lines, spacing_mm)
-    area_cm2 = np.prod(shape) * spacing_mm**2 / 100
-    lines = strands(shape, spacing_mm, area_cm2 * rng.uniform(0.5, 6), rng)
-    total += rng.uniform(0.1, 0.8) * _in_detail_units(lines, spacing_mm)
-    if rng.random() < 0.7:
-        smooth = smooth_noise(shape, spacing_mm, (3.5, 3.5, 1.0), rng)
-        total *= np.exp(rng.uniform(0.1, 0.5) * smooth)
-    return total
-
-
-def _in_detail_units(field: np.ndarray, spacing_mm: float) -> np.ndarray:
-    """The field over the standard deviation of what it holds below a millimetre."""
-    detail = field - wide_blur(field, 1.0 / spacing_mm)
-    return (field - field.mean()) / max(float(detail.std()), 1e-6)
-
-
-def _warped_window(projection, shape, spacing_mm, rng) -> np.ndarray:
-    """A turned, sheared, scaled and bent piece of a projection on a finer grid."""
-    angle, shear = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.25)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    scale = spacing_mm / PHANTOM_VOXEL_MM / rng.uniform(1.2, 2.4)
-    matrix = turn @ np.array([[1, shear], [0, rng.choice([-1, 1])]]) * scale
-    rows, cols = np.meshgrid(
-        *[np.arange(s, dtype=np.float32) - s / 2 for s in shape], indexing="ij"
-    )
-    centre = np.asarray(projection.shape) * rng.uniform(0.35, 0.65, 2)
-    row = matrix[0, 0] * rows + matrix[0, 1] * cols + centre[0]
-    col = matrix[1, 0] * rows + matrix[1, 1] * cols + centre[1]
-    return map_coordinates(projection, [row, col], order=3, mode="mirror", output=np.float32)
-
-
-def breast(shape: tuple[int, int], spacing_mm: float, rng) -> Anatomy:
-    """A whole breast in the craniocaudal view, chest wall along the first column."""
-    depth = int(rng.uniform(140, 230))
-    start = int(rng.uniform(5, PHANTOM_SHAPE[0] - 5 - depth))
-    projection = project(start, start + depth, rng.uniform(0.3, 1.3))
-    scale = _fit(shape, spacing_mm) * rng.uniform(0.85, 1.0)
-    rows, cols = np.meshgrid(*[np.arange(s, dtype=np.float32) for s in shape], indexing="ij")
-    row = (rows - shape[0] / 2) * scale + PHANTOM_SHAPE[1] / 2
-    bend = rng.uniform(-0.12, 0.12)
-    row += bend * cols * scale + 6 * np.sin(cols * scale / 60 + rng.uniform(0, 6)) * rng.random()
-    if rng.random() < 0.5:
-        row = PHANTOM_SHAPE[1] - row
-    col = cols * scale * (1 + rng.uniform(-0.08, 0.08))
-    coarse = map_coordinates(projection, [row, col], order=1, mode="nearest", output=np.float32)
-    coarse = wide_blur(coarse, 0.8 * PHANTOM_VOXEL_MM / spacing_mm)
-    # The voxels' steps would show along the skin.
-    inside = wide_blur(coarse, 3 * PHANTOM_VOXEL_MM / spacing_mm) > 0.25
-    return Anatomy(_with_fine_structure(coarse, inside, spacing_mm, rng), inside)
-
-
-def distance_to_air_mm(inside: np.ndarray, spacing_mm: float) -> np.ndarray:
-    """(rows, cols) float32: how far each pixel is from the nearest outside, 0 there."""
-    step = max(1, round(0.2 / spacing_mm))
-    coarse = distance_transform_edt(inside[::step, ::step]).astype(np.float32)
-    return resize(coarse, inside.shape) * np.float32(step * spacing_mm) * inside
-
-
-def _fit(shape, spacing_mm) -> float:
-    """Phantom voxels per pixel that let the breast fill most of the image."""
-    along = PHANTOM_SHAPE[1] * 0.98 / shape[0]
-    outwards = PHANTOM_SHAPE[2] * 0.98 / shape[1]
-    natural = spacing_mm / PHANTOM_VOXEL_MM
-    return max(along, outwards, natural * 0.6)
-
-
-def _with_fine_structure(coarse, inside, spacing_mm, rng) -> np.ndarray:
-    fine = _fine_structure(coarse.shape, spacing_mm, rng)
-    fine -= wide_blur(fine, 3.0 / spacing_mm)
-    inner = wide_blur(coarse, 1.0 / spacing_mm)
-    strength = DETAIL / 2 * rng.uniform(0.6, 1.6) * inner
-    to_skin_mm = distance_to_air_mm(inside, spacing_mm)
-    roll_off = np.clip(to_skin_mm / 4, 0, 1).astype(np.float32)
-    skin = np.exp(-(((to_skin_mm - 0.7) / 0.6) ** 2)) * rng.uniform(0.02, 0.08)
-    return np.where(inside, coarse + strength * fine * roll_off + skin, 0).astype(np.float32)
+def _phantom_share(shape: Outline, rng) -> np.ndarray:
+    """(rows, cols) float32 in 0..1: gland of a cut of the phantom, bent into the outline."""
+    depth = int(rng.uniform(40, 180))
+    start = int(rng.uniform(15, PHANTOM_SHAPE[0] - 15 - depth))
+    sums = _gland_sums()
+    share = (sums[start + depth].astype(np.float32) - sums[start]) / depth
+    rows, cols = shape.to_air_mm.shape
+    down = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) * GRID_MM - shape.nipple_mm[0]
+    behind = shape.nipple_mm[1] - (np.arange(cols, dtype=np.float32)[None] + 0.5) * GRID_MM
+    scale = rng.uniform(0.75, 1.3) / PHANTOM_VOXEL_MM
+    flip = rng.choice([-1, 1])
+    bend = rng.uniform(-0.15, 0.15)
+    row = PHANTOM_SHAPE[1] / 2 + flip * scale * (down + bend * behind)
+    col = (PHANTOM_SHAPE[2] - 25) - scale * behind + 0 * down
+    # The phantom ends at its chest wall: further back it is seen in a mirror.
+    bent = map_coordinates(share, [row, np.abs(col)], order=1, mode="mirror", output=np.float32)
+    near_skin = np.clip((shape.to_air_mm - 4) / 8, 0, 1)
+    return gaussian_filter(bent, 0.8) * near_skin * np.float32(rng.uniform(0.4, 1.0))

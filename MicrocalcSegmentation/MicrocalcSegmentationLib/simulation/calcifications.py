@@ -1,24 +1,39 @@
-"""Microcalcifications and their clusters, as projected thickness of 3-D shapes."""
+"""Calcifications of every kind, as projected thickness of 3-D shapes, and their groups.
+
+Morphologies and distributions are BI-RADS's. A kind is either counted (a microcalcification
+that a reader would mark) or benign (a look-alike: large, vascular or in the skin).
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-SUPERSAMPLING = 4
+SUPERSAMPLING = 4  # at least; more where a calcification is thinner than a pixel
 MASK_LEVEL = 0.25  # of the peak thickness before blur: there an MC begins
 
 # Facts measured on real images: median diameter 0.24 - 0.26 mm, 0.1 - 1.2 mm in all.
-SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.26, 0.5, (0.1, 1.2)
+SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.25, 0.45, (0.1, 1.0)
+
+MORPHOLOGIES = ("punctate", "amorphous", "coarse heterogeneous", "fine pleomorphic", "fine linear")
+_MORPHOLOGY_SHARES = (0.28, 0.17, 0.15, 0.28, 0.12)
+DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
+_DISTRIBUTION_SHARES = (0.66, 0.12, 0.12, 0.07, 0.03)
+SINGLE = "single"
+BENIGN_ONES = ("rim", "popcorn", "milk of calcium", "skin", "large round")
+BENIGN = ("vascular", *BENIGN_ONES)
 
 
 @dataclass(frozen=True)
 class Placed:
     """One calcification to be drawn.
 
-    row, col: centre in pixels. size_mm: diameter. strength: peak height after blur, in
-    deviations of the local texture. elongation: minor over major axis.
-    lumps: number of ellipsoids that it is the union of. rim: True for a shell.
+    row, col: centre in pixels. size_mm: diameter, or length where elongated. strength:
+    peak height after blur, in deviations of the local texture. elongation: minor over major
+    axis. angle: of the major axis, radians from the row direction of columns; None draws.
+    lumps: number of ellipsoids that it is the union of. hollow: radius of its lucent
+    middle over its own. kind: one of `MORPHOLOGIES`, `BENIGN` or "single". group: number
+    of its cluster, 0 for none.
     """
 
     row: float
@@ -26,8 +41,16 @@ class Placed:
     size_mm: float
     strength: float
     elongation: float = 1.0
+    angle: float | None = None
     lumps: int = 1
-    rim: bool = False
+    hollow: float = 0.0
+    kind: str = SINGLE
+    group: int = 0
+
+    @property
+    def counted(self) -> bool:
+        """True for an MC, False for a benign look-alike."""
+        return self.kind not in BENIGN
 
 
 @dataclass(frozen=True)
@@ -41,16 +64,18 @@ class Template:
 def draw(placed: Placed, spacing_mm: float, blur_px: float, rng) -> Template:
     """The projected thickness of one calcification on an (n, n) grid around its pixel.
 
-    The shape is drawn 4 times finer and averaged; its mask is where the averaged
+    The shape is drawn at least 4 times finer and averaged; its mask is where the averaged
     thickness is at least a quarter of its peak, before any blur.
     """
-    half = int(np.ceil(0.75 * placed.size_mm / spacing_mm + 4 * blur_px)) + 1
+    half = int(np.ceil(0.8 * placed.size_mm / spacing_mm + 4 * blur_px)) + 1
     n = 2 * half + 1
-    axis = (np.arange(n * SUPERSAMPLING) + 0.5) / SUPERSAMPLING - n / 2
+    thinnest_mm = placed.size_mm * placed.elongation * (1 - placed.hollow)
+    finer = int(np.clip(np.ceil(4 * spacing_mm / thinnest_mm), SUPERSAMPLING, 24))
+    axis = (np.arange(n * finer) + 0.5) / finer - n / 2
     row_mm = (axis[:, None] - (placed.row - round(placed.row))) * spacing_mm
     col_mm = (axis[None] - (placed.col - round(placed.col))) * spacing_mm
     thickness = _union_thickness(placed, row_mm, col_mm, rng)
-    grid = thickness.reshape(n, SUPERSAMPLING, n, SUPERSAMPLING).mean(axis=(1, 3))
+    grid = thickness.reshape(n, finer, n, finer).mean(axis=(1, 3))
     mask = grid >= MASK_LEVEL * grid.max()
     blurred = gaussian_filter(grid, blur_px)
     return Template((blurred / blurred.max()).astype(np.float32), mask)
@@ -59,14 +84,19 @@ def draw(placed: Placed, spacing_mm: float, blur_px: float, rng) -> Template:
 def _union_thickness(placed: Placed, row_mm, col_mm, rng) -> np.ndarray:
     radius = placed.size_mm / 2
     total = np.zeros(np.broadcast_shapes(row_mm.shape, col_mm.shape))
+    first_angle = rng.uniform(0, np.pi) if placed.angle is None else placed.angle
     for lump in range(placed.lumps):
-        reach = 0.0 if lump == 0 else radius * 0.7
+        first = lump == 0
+        reach = 0.0 if first else radius * 0.7
         r, c = row_mm - rng.uniform(-reach, reach), col_mm - rng.uniform(-reach, reach)
-        major = radius * (1.0 if lump == 0 else rng.uniform(0.4, 0.9))
-        ratio = placed.elongation if lump == 0 else rng.uniform(0.5, 1.0)
-        total = np.maximum(total, _ellipsoid(r, c, (major, major * ratio), rng.uniform(0, np.pi)))
-    if placed.rim:
-        total -= 0.8 * _ellipsoid(row_mm, col_mm, (0.75 * radius, 0.75 * radius), 0.0)
+        major = radius * (1.0 if first else rng.uniform(0.3, 0.8))
+        ratio = placed.elongation if first else rng.uniform(0.5, 1.0)
+        angle = first_angle if first else rng.uniform(0, np.pi)
+        total = np.maximum(total, _ellipsoid(r, c, (major, major * ratio), angle))
+    if placed.hollow:
+        inner = placed.hollow * radius
+        ratio = placed.elongation
+        total -= 0.92 * _ellipsoid(row_mm, col_mm, (inner, inner * ratio), first_angle)
     return np.maximum(total, 0)
 
 
@@ -78,59 +108,141 @@ def _ellipsoid(row_mm, col_mm, axes_mm, angle) -> np.ndarray:
     return 2 * axes_mm[1] * np.sqrt(np.maximum(inside, 0))
 
 
-def cluster(centre_rc, spacing_mm: float, rng) -> list[Placed]:
-    """A cluster of 6 to 40 MCs in an ellipse or along a line, alike in kind.
+@dataclass(frozen=True)
+class _Look:
+    """How the MCs of one cluster are alike."""
+
+    morphology: str
+    size_mm: float
+    level: float
+    direction: float
+
+
+def cluster(centre_rc, spacing_mm: float, rng, group: int = 1, towards: float = 0.0):
+    """A list of `Placed` for one cluster, alike in kind.
 
     Strength is log-uniform over clusters and varies within one as measured: an MC's peak
-    relative to the strongest 0.31 / 0.80 / 1.0 (5 / 50 / 95 %).
+    relative to the strongest 0.31 / 0.80 / 1.0 (5 / 50 / 95 %). towards: direction of the
+    nipple in radians, along which linear and segmental ones run.
     """
-    count = int(np.clip(rng.lognormal(np.log(14), 0.55), 4, 45))
-    radius_mm = rng.uniform(1.2, 5.5)
-    axis_ratio = rng.uniform(0.15, 0.4) if rng.random() < 0.2 else rng.uniform(0.45, 1.0)
-    angle = rng.uniform(0, np.pi)
-    level = np.exp(rng.uniform(np.log(2.2), np.log(10)))
-    size_mm = SIZE_MEDIAN_MM * rng.lognormal(0, 0.25)
-    round_kind = rng.random() < 0.25
-    offsets = _spread(count, radius_mm, rng) * (1, axis_ratio)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    places = np.asarray(centre_rc) + offsets @ turn / spacing_mm
-    return [
-        _one(place, size_mm, level * np.exp(0.35 * rng.standard_normal()), rng, round_kind)
-        for place in places
-    ]
+    morphology = str(rng.choice(MORPHOLOGIES, p=_MORPHOLOGY_SHARES))
+    distribution = str(rng.choice(DISTRIBUTIONS, p=_DISTRIBUTION_SHARES))
+    direction = towards + rng.normal(0, 0.4)
+    offsets_mm = _offsets(distribution, _count(morphology, rng), direction, rng)
+    level = float(np.exp(rng.uniform(np.log(2.0), np.log(8.0))))
+    size = {"amorphous": 0.17, "punctate": 0.22, "coarse heterogeneous": 0.5}.get(
+        morphology, SIZE_MEDIAN_MM
+    )
+    look = _Look(morphology, size * rng.lognormal(0, 0.15), level, direction)
+    places = np.asarray(centre_rc) + offsets_mm / spacing_mm
+    return [_member(place, look, group, rng) for place in places]
 
 
-def _spread(count: int, radius_mm: float, rng) -> np.ndarray:
-    """(count, 2) places in a disc, denser in the middle, at least 0.3 mm apart where possible."""
-    places = []
+def _count(morphology: str, rng) -> int:
+    """7 to 42 MCs (median 16) in eleven real clusters; amorphous ones hold more."""
+    middle = 26 if morphology == "amorphous" else 14
+    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 4, 60))
+
+
+def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray:
+    """(count, 2) row and column in mm about the centre, at least 0.25 mm apart."""
+    long_mm, wide_mm = {
+        "grouped": (rng.uniform(1.5, 5.5), rng.uniform(1.2, 5.0)),
+        "linear": (rng.uniform(5, 14), rng.uniform(0.3, 0.9)),
+        "segmental": (rng.uniform(8, 18), rng.uniform(2.5, 6)),
+        "regional": (rng.uniform(11, 20), rng.uniform(9, 16)),
+        "diffuse": (rng.uniform(25, 40), rng.uniform(20, 35)),
+    }[distribution]
+    if distribution in ("regional", "diffuse"):
+        count *= 2
+    places: list[np.ndarray] = []
     for _ in range(40 * count):
         if len(places) == count:
             break
-        place = rng.normal(0, 0.5 * radius_mm, 2)
-        if np.hypot(*place) > radius_mm:
+        along, across = rng.normal(0, 0.5, 2)
+        if np.hypot(along, across) > 1:
             continue
-        if all(np.hypot(*(place - other)) > 0.3 for other in places):
+        # A segment narrows towards the nipple.
+        narrow = (1 - 0.7 * along) if distribution == "segmental" else 1.0
+        place = _turned(along * long_mm, across * wide_mm * narrow, direction)
+        if all(np.hypot(*(place - other)) > 0.25 for other in places):
             places.append(place)
     return np.array(places).reshape(-1, 2)
 
 
-def scattered(shape: tuple[int, int], count: int, rng) -> list[Placed]:
-    """Single calcifications anywhere, mostly small, now and then coarse or rim-like."""
-    return [_scattered_one(rng.uniform(0, 1, 2) * shape, rng) for _ in range(count)]
+def _turned(along: float, across: float, direction: float) -> np.ndarray:
+    sine, cosine = np.sin(direction), np.cos(direction)
+    return np.array([along * sine + across * cosine, along * cosine - across * sine])
 
 
-def _scattered_one(place, rng) -> Placed:
-    strength = float(np.exp(rng.uniform(np.log(2), np.log(14))))
-    if rng.random() < 0.15:
-        rim = rng.random() < 0.5
-        return Placed(*place, rng.uniform(0.6, 2.0), strength * 1.5, rng.uniform(0.7, 1.0), 1, rim)
-    return _one(place, SIZE_MEDIAN_MM * rng.lognormal(0, 0.3), strength, rng)
+def _member(place, look: _Look, group: int, rng) -> Placed:
+    strength = look.level * float(np.exp(0.35 * rng.standard_normal()))
+    spread = 0.25 if look.morphology in ("punctate", "amorphous") else SIZE_LOG_SIGMA
+    size = float(np.clip(rng.lognormal(np.log(look.size_mm), spread), *SIZE_RANGE_MM))
+    shape: dict = {"elongation": rng.uniform(0.55, 1.0)}
+    if look.morphology == "punctate":
+        shape = {"elongation": rng.uniform(0.8, 1.0)}
+    elif look.morphology == "amorphous":
+        strength *= 0.75
+        shape |= {"lumps": int(rng.integers(1, 4))}
+    elif look.morphology == "fine linear":
+        size = float(np.clip(size * rng.uniform(1.5, 3), 0.2, 1.0))
+        angle = np.pi / 2 - look.direction + rng.normal(0, 0.5)
+        shape = {"elongation": rng.uniform(0.15, 0.4), "angle": angle}
+    else:
+        shape |= {"lumps": int(rng.integers(1, 5))}
+        if rng.random() < 0.15:
+            shape["elongation"] = rng.uniform(0.2, 0.4)
+    return Placed(*place, size, strength, kind=look.morphology, group=group, **shape)
 
 
-def _one(place, median_mm: float, strength: float, rng, round_kind: bool = False) -> Placed:
-    size_mm = float(np.clip(rng.lognormal(np.log(median_mm), SIZE_LOG_SIGMA), *SIZE_RANGE_MM))
-    if round_kind:
-        return Placed(*place, size_mm, strength, rng.uniform(0.8, 1.0))
-    elongation = rng.uniform(0.15, 0.4) if rng.random() < 0.15 else rng.uniform(0.5, 1.0)
-    lumps = 1 if rng.random() < 0.4 else int(rng.integers(2, 5))
-    return Placed(*place, size_mm, strength, elongation, lumps)
+def single(place, rng) -> Placed:
+    """An MC of its own at a place (row, col), mostly small."""
+    strength = float(np.exp(rng.uniform(np.log(2), np.log(10))))
+    size = float(np.clip(rng.lognormal(np.log(SIZE_MEDIAN_MM), SIZE_LOG_SIGMA), *SIZE_RANGE_MM))
+    shape = {"elongation": rng.uniform(0.6, 1.0), "lumps": int(rng.integers(1, 3))}
+    return Placed(float(place[0]), float(place[1]), size, strength, **shape)
+
+
+def benign(place, kind: str, rng) -> Placed:
+    """One look-alike, of `BENIGN_ONES`, at a place (row, col); see `vascular` for vessels."""
+    strength = float(np.exp(rng.uniform(np.log(4), np.log(20))))
+    where = (float(place[0]), float(place[1]))
+    round_ratio = rng.uniform(0.75, 1.0)
+    if kind == "rim":
+        size, hollow = rng.uniform(1.0, 8.0), rng.uniform(0.75, 0.93)
+        return Placed(*where, size, strength * 0.6, round_ratio, hollow=hollow, kind=kind)
+    if kind == "skin":
+        size, hollow = rng.uniform(0.5, 1.2), rng.uniform(0.4, 0.65)
+        return Placed(*where, size, strength * 0.7, round_ratio, hollow=hollow, kind=kind)
+    if kind == "popcorn":
+        lumps = int(rng.integers(6, 14))
+        return Placed(*where, rng.uniform(1.5, 6), strength * 1.5, 0.8, lumps=lumps, kind=kind)
+    if kind == "milk of calcium":
+        flat = rng.uniform(0.3, 0.9)
+        return Placed(*where, rng.uniform(0.4, 1.2), strength * 0.4, flat, angle=0.0, kind=kind)
+    return Placed(*where, rng.uniform(1.0, 2.5), strength, round_ratio, kind="large round")
+
+
+def vascular(path_rc: np.ndarray, radius_px: float, spacing_mm: float, rng) -> list[Placed]:
+    """Plaques in both walls of a vessel, here dense, there missing: "tram tracks".
+
+    path_rc: (n, 2) pixels along the vessel's middle. radius_px: of its wall.
+    """
+    along = np.gradient(path_rc, axis=0)
+    direction = np.arctan2(along[:, 0], along[:, 1])
+    level = float(np.exp(rng.uniform(np.log(3), np.log(9))))
+    length_px = float(np.hypot(*np.diff(path_rc, axis=0).T).sum())
+    count = int(length_px * spacing_mm * rng.uniform(1.2, 3.5))
+    placed = []
+    for _ in range(count):
+        at = rng.uniform(0, 1) ** rng.uniform(0.7, 1.4) * (len(path_rc) - 1)
+        row, col = (np.interp(at, np.arange(len(path_rc)), path_rc[:, k]) for k in (0, 1))
+        turn = direction[int(at)]
+        off = rng.choice([-1, 1]) * radius_px * rng.normal(1, 0.1)
+        where = (float(row + off * np.cos(turn)), float(col - off * np.sin(turn)))
+        size = float(np.clip(rng.lognormal(np.log(0.5), 0.5), 0.15, 2.0))
+        strength = level * float(np.exp(0.4 * rng.standard_normal()))
+        thin, angle = rng.uniform(0.15, 0.5), np.pi / 2 - turn
+        placed.append(Placed(*where, size, strength, thin, angle, kind="vascular"))
+    return placed

@@ -1,24 +1,27 @@
 """Whole simulated mammograms with every calcification known, and their files."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
 from ..geometry import Geometry
 from ..mammogram import Mammogram, Source
-from ..normalisation import local_statistics
-from . import acquisition, anatomy, calcifications
+from . import acquisition, anatomy
+from .calcifications import Placed
+from .content import calcify
 from .dicom_mg import Encoding, write_dicom_mg
-from .insertion import insert
+from .insertion import Ground, Inserted, counts, insert
+from .outline import VIEWS
+from .outline import missing_cm as missing_cm_of
+from .parenchyma import DENSITIES
 
-FULL_SCALE = 4095  # 12 bit, as most units store
-AIR_LEVEL = 60
+GREY_RANGE = (0, acquisition.FULL_SCALE)
+DENSITY_SHARES = (0.12, 0.38, 0.38, 0.12)  # BI-RADS A to D among women screened
 KINDS = ("digital", "film")
 # (spacing in mm, rows, cols) of common systems: Hologic, Fuji, Siemens, GE; and film scanners.
 SYSTEMS = {
@@ -31,7 +34,9 @@ SYSTEMS = {
 class CaseOptions:
     """kind: "digital" or "film". spacing_mm, shape: None draws a common system's.
 
-    clusters: how many; None draws 0 to 3. singles: isolated calcifications; None draws.
+    clusters: how many; None draws 0 to 3. singles: isolated MCs; None draws.
+    view: "CC" or "MLO". density: BI-RADS, "A" to "D". laterality: "L" or "R". None draws.
+    raw: True gives a digital image for processing, in log attenuation.
     """
 
     kind: str = "digital"
@@ -39,60 +44,107 @@ class CaseOptions:
     shape: tuple[int, int] | None = None
     clusters: int | None = None
     singles: int | None = None
+    view: str | None = None
+    density: str | None = None
+    laterality: str | None = None
+    raw: bool = False
 
 
 @dataclass(frozen=True)
 class SimulatedCase:
-    """mask: (rows, cols) bool, the pixels of every MC that counts.
+    """labels: (rows, cols) int32, 0 or the number of the calcification there.
 
-    faint: bool, pixels of calcifications below `insertion.LABEL_FROM`, which do not.
+    calcifications: `Placed`, number 1 first, rows and columns as in the image.
+    background: "simulated", or "real" where calcifications went into a real mammogram.
     """
 
     name: str
     mammogram: Mammogram
-    mask: np.ndarray
-    faint: np.ndarray
+    labels: np.ndarray
+    calcifications: tuple[Placed, ...]
     options: CaseOptions
     seed: int
+    background: str = "simulated"
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(rows, cols) bool, the pixels of every MC that counts."""
+        return np.array([False, *map(counts, self.calcifications)])[self.labels]
+
+    @property
+    def ignored(self) -> np.ndarray:
+        """(rows, cols) bool, pixels of calcifications too faint to count, or benign."""
+        return (self.labels > 0) & ~self.mask
 
 
 def simulate_case(seed: int, options: CaseOptions | None = None) -> SimulatedCase:
-    """A craniocaudal mammogram with calcifications; the same seed gives the same pixels.
+    """A mammogram with calcifications; the same seed and options give the same pixels.
 
-    Simulated through and through: a phantom's anatomy, random texture, strands, noise,
-    calcifications and artefacts. Raises InputError for an unknown kind.
+    Simulated through and through: anatomy, texture, calcifications, exposure, processing
+    and artefacts. Calcifications go into what the detector or film holds, before processing.
+    Raises InputError for an option that is unknown.
     """
     options = options or CaseOptions()
-    if options.kind not in KINDS:
-        raise InputError(f"kind {options.kind!r} is unknown; use one of: {', '.join(KINDS)}")
+    _require_known(options)
     rng = np.random.default_rng(seed)
     spacing, shape = _system(options, rng)
-    breast = anatomy.breast(shape, spacing, rng)
-    image = _exposed(breast, spacing, options.kind, rng)
-    placed = _calcifications(breast.breast, spacing, options, rng)
-    inserted = insert(image, breast.breast, spacing, placed, rng)
-    image = _with_artefacts(inserted.pixels, breast.breast, spacing, options.kind, rng)
-    laterality = "L" if rng.random() < 0.5 else "R"
-    turned = [image, inserted.mask, inserted.faint, breast.breast]
+    view = options.view or str(rng.choice(VIEWS))
+    density = options.density or str(rng.choice(DENSITIES, p=DENSITY_SHARES))
+    laterality = options.laterality or str(rng.choice(["L", "R"]))
+    size_mm = (shape[0] * spacing, shape[1] * spacing)
+    breast = anatomy.plan(view, density, size_mm, rng)
+    rendered = anatomy.render(breast, shape, spacing, rng)
+    expose = acquisition.expose_film if options.kind == "film" else acquisition.expose_digital
+    exposure = expose(rendered.attenuation, spacing, rng)
+    placed = calcify(breast, spacing, options.clusters, options.singles, rng)
+    ground = Ground(exposure.values, rendered.breast, spacing, exposure.blur_px)
+    inserted = insert(ground, placed, rng)
+    missing_cm = anatomy.window_of(missing_cm_of(breast.outline), shape, spacing)
+    image = _developed(inserted, (rendered.breast, missing_cm), spacing, options, rng)
+    labels, found = inserted.labels, inserted.placed
+    inside = rendered.breast
     if laterality == "R":
-        turned = [np.ascontiguousarray(values[:, ::-1]) for values in turned]
-    turned[0] = _with_label(turned[0], turned[3], spacing, laterality)
+        image, labels, inside = (np.ascontiguousarray(v[:, ::-1]) for v in (image, labels, inside))
+        found = tuple(_mirrored(one, shape[1]) for one in found)
+    if not options.raw:
+        image = np.round(_with_label(image, inside, spacing, f"{laterality}{view}", rng))
     name = f"simulated-{options.kind}-{seed:06d}"
     mammogram = Mammogram(
-        pixels=np.round(turned[0]).astype(np.float32),
+        pixels=image.astype(np.float32),
         geometry=Geometry((spacing, spacing)),
         source=Source(name, spacing_from="simulation"),
-        view="CC",
+        view=view,
         laterality=laterality,
-        presentation="FOR PRESENTATION",
+        presentation="FOR PROCESSING" if options.raw else "FOR PRESENTATION",
     )
-    return SimulatedCase(name, mammogram, turned[1], turned[2], options, seed)
+    return SimulatedCase(name, mammogram, labels, found, options, seed)
+
+
+def _mirrored(placed: Placed, cols: int) -> Placed:
+    angle = None if placed.angle is None else -placed.angle
+    return replace(placed, col=cols - 1 - placed.col, angle=angle)
+
+
+def _require_known(options: CaseOptions) -> None:
+    known = {
+        "kind": (options.kind, KINDS),
+        "view": (options.view, (None, *VIEWS)),
+        "density": (options.density, (None, *DENSITIES)),
+        "laterality": (options.laterality, (None, "L", "R")),
+    }
+    for name, (value, values) in known.items():
+        if value not in values:
+            names = ", ".join(str(v) for v in values if v)
+            raise InputError(f"{name} {value!r} is unknown; use one of: {names}")
+    if options.raw and options.kind == "film":
+        raise InputError("film has no image for processing; leave out raw, or make it digital")
 
 
 def write_case(case: SimulatedCase, folder: Path, image_format: str = "dicom") -> dict[str, Path]:
     """Write image, mask and description; returns their paths by "image", "mask", "truth".
 
-    image_format: "dicom" or "nrrd". The mask is `<name>_mask.nrrd`, 1 on MCs.
+    image_format: "dicom" or "nrrd". The mask is `<name>_mask.nrrd`, 1 on MCs. The
+    description lists every calcification with its kind, group, place, size and strength.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {
@@ -101,15 +153,43 @@ def write_case(case: SimulatedCase, folder: Path, image_format: str = "dicom") -
         "truth": folder / f"{case.name}.json",
     }
     if image_format == "dicom":
-        write_dicom_mg(
-            paths["image"], case.mammogram, Encoding(grey_range=(0, FULL_SCALE)), case.seed
-        )
+        ours = case.background == "simulated" and not case.options.raw
+        encoding = Encoding(grey_range=GREY_RANGE) if ours else Encoding(bits_stored=14)
+        write_dicom_mg(paths["image"], case.mammogram, encoding, case.seed)
     else:
-        _write_nrrd(case.mammogram.pixels.astype(np.uint16), case.mammogram, paths["image"])
-    _write_nrrd(case.mask.astype(np.uint8), case.mammogram, paths["mask"])
-    truth = {"seed": case.seed, "simulated": True, "options": asdict(case.options)}
-    paths["truth"].write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+        pixels = case.mammogram.pixels
+        whole = not case.options.raw and pixels.min() >= 0 and (pixels == np.round(pixels)).all()
+        stored = pixels.astype(np.uint16) if whole and pixels.max() < 2**16 else pixels
+        write_nrrd(stored, case.mammogram, paths["image"])
+    write_nrrd(case.mask.astype(np.uint8), case.mammogram, paths["mask"])
+    paths["truth"].write_text(json.dumps(described(case), indent=2) + "\n", encoding="utf-8")
     return paths
+
+
+def described(case: SimulatedCase) -> dict:
+    """What is known of a case besides its pixels, JSON-able."""
+    return {
+        "seed": case.seed,
+        "simulated": True,
+        "background": case.background,
+        "view": case.mammogram.view,
+        "laterality": case.mammogram.laterality,
+        "options": asdict(case.options),
+        "calcifications": [describe(one) for one in case.calcifications],
+    }
+
+
+def describe(placed: Placed) -> dict:
+    """One calcification, JSON-able. `counted`: whether the mask holds it."""
+    return {
+        "kind": placed.kind,
+        "group": placed.group,
+        "counted": counts(placed),
+        "row": round(placed.row, 2),
+        "col": round(placed.col, 2),
+        "size_mm": round(placed.size_mm, 3),
+        "strength": round(placed.strength, 2),
+    }
 
 
 def _system(options: CaseOptions, rng) -> tuple[float, tuple[int, int]]:
@@ -121,64 +201,50 @@ def _system(options: CaseOptions, rng) -> tuple[float, tuple[int, int]]:
     return spacing, options.shape or (rows, cols)
 
 
-def _exposed(breast: anatomy.Anatomy, spacing: float, kind: str, rng) -> np.ndarray:
-    """Attenuation to grey values of 12 bit, noise included; air near `AIR_LEVEL`."""
-    noise = acquisition.correlated_noise(breast.attenuation.shape, spacing, rng)
-    quantum = np.exp(0.25 * breast.attenuation)  # fewer photons, more noise in the logarithm
-    level = anatomy.DETAIL * rng.uniform(0.7, 1.4) * (0.6 if kind == "film" else 1.0)
-    field = gaussian_filter(breast.attenuation, rng.uniform(0.4, 0.7)) + level * noise * quantum
-    inner = field[breast.breast]
-    low, high = np.percentile(inner, [1, 99.5])
-    value = np.clip((field - low) / (high - low) * 0.8 + 0.12, 0.02, None)
-    curve = value**0.8 if kind == "digital" else value**1.6 / (1 + 0.25 * value**2)
-    grey = AIR_LEVEL + np.where(breast.breast, 3000 * curve, 0)
-    return (grey + rng.normal(0, 3, field.shape)).astype(np.float32)
-
-
-def _calcifications(inside, spacing: float, options: CaseOptions, rng):
-    count = int(rng.choice(4, p=(0.3, 0.35, 0.2, 0.15)))
-    count = count if options.clusters is None else options.clusters
-    singles = rng.poisson(4) if options.singles is None else options.singles
-    # Clusters at the rim would lose their MCs to the air.
-    room = np.argwhere(anatomy.distance_to_air_mm(inside, spacing)[::8, ::8] > 8) * 8
-    placed = calcifications.scattered(inside.shape, int(singles), rng)
-    for _ in range(count):
-        placed += calcifications.cluster(room[rng.integers(len(room))], spacing, rng)
-    return placed
-
-
-def _with_artefacts(pixels, inside, spacing: float, kind: str, rng) -> np.ndarray:
-    _, deviation = local_statistics(pixels, inside, (spacing, spacing))
-    pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(20), rng)
-    if kind == "film":
-        area = pixels.size * spacing**2 / 2600  # damage is drawn per sheet of 26 cm2
+def _developed(inserted: Inserted, place, spacing: float, options: CaseOptions, rng):
+    """Exposed values with the system's own artefacts, as the image is handed on."""
+    inside, missing_cm = place
+    values, deviation = inserted.pixels, inserted.deviation
+    if options.kind == "film":
+        area = values.size * spacing**2 / 2600  # damage is drawn per sheet of 26 cm2
         for _ in range(round(area)):
-            pixels = acquisition.film_damage(pixels, deviation, spacing, rng, rate=0.25)
-        pixels = _with_film_border(pixels, rng)
-    elif rng.random() < 0.5:
-        sharp = acquisition.sharpened(pixels, spacing, rng)
-        pixels = np.where(inside, sharp, pixels)
-    return np.clip(pixels, 0, FULL_SCALE).astype(np.float32)
+            values = acquisition.film_damage(values, deviation, spacing, rng, rate=0.25)
+        values = acquisition.hot_pixels(values, deviation, rng.poisson(20), rng)
+        grey = acquisition.digitised(values, rng)
+        return _with_film_border(_with_beads(grey, inside, spacing, rng), rng)
+    values = acquisition.hot_pixels(values, deviation, rng.poisson(4), rng)
+    if options.raw:
+        return values
+    shown = acquisition.presented(values, inside, missing_cm, spacing, rng)
+    return _with_beads(shown, inside, spacing, rng)
+
+
+def _with_beads(pixels: np.ndarray, inside: np.ndarray, spacing: float, rng) -> np.ndarray:
+    """Metal markers stuck to the skin, on one breast of eight."""
+    for _ in range(rng.integers(1, 3) if rng.random() < 0.12 else 0):
+        pixels = acquisition.bead(pixels, inside, spacing, rng)
+    return pixels
 
 
 def _with_film_border(pixels: np.ndarray, rng) -> np.ndarray:
     out = pixels.copy()
     for edge in (np.s_[: rng.integers(0, 40)], np.s_[out.shape[0] - rng.integers(1, 40) :]):
-        out[edge] = rng.uniform(2500, FULL_SCALE)
+        out[edge] = rng.uniform(2500, acquisition.FULL_SCALE)
     return out
 
 
-def _with_label(pixels: np.ndarray, inside: np.ndarray, spacing: float, laterality: str):
+def _with_label(pixels: np.ndarray, inside: np.ndarray, spacing: float, text: str, rng):
     """Burn the view's name into the air, in the upper corner away from the chest wall."""
-    height = 8 / spacing
+    height = rng.uniform(4, 9) / spacing
     layer = Image.new("F", pixels.shape[::-1])
-    left = 0.5 * height if laterality == "R" else pixels.shape[1] - 3 * height
+    left = 0.5 * height if text[0] == "R" else pixels.shape[1] - 3.5 * height
     pen = ImageDraw.Draw(layer)
-    pen.text((left, height), f"{laterality}CC", fill=3600.0, font=ImageFont.load_default(height))
+    pen.text((left, height), text, fill=3600.0, font=ImageFont.load_default(height))
     return np.where(inside, pixels, np.maximum(pixels, np.asarray(layer)))
 
 
-def _write_nrrd(values: np.ndarray, mammogram: Mammogram, path: Path) -> None:
+def write_nrrd(values: np.ndarray, mammogram: Mammogram, path: Path) -> None:
+    """Write (rows, cols) values on the mammogram's grid, whole or not at all."""
     row_mm, col_mm = mammogram.geometry.spacing_mm
     image = sitk.GetImageFromArray(values[None])
     image.SetSpacing((col_mm, row_mm, mammogram.geometry.slice_thickness_mm))

@@ -8,43 +8,108 @@ from ..normalisation import local_statistics
 from .calcifications import Placed, draw
 
 LABEL_FROM = 1.8  # deviations; a weaker MC is drawn, but no reader could mark it
+BLUR_RANGE_PX = (0.35, 1.1)
+_BLUR_WINDOW_MM = 3.0
 
 
 @dataclass(frozen=True)
 class Inserted:
     """pixels: (rows, cols) float32 with the calcifications in.
 
-    mask: bool, pixels of those that can be seen. faint: bool, pixels of those too weak
-    to be counted: neither MC nor background.
+    labels: int32, 0 or the number (from 1) in `placed` of the calcification whose mask
+    covers the pixel. placed: those that were drawn, in the order of their numbers.
+    deviation: float32, of the local texture before anything was drawn.
     """
 
     pixels: np.ndarray
-    mask: np.ndarray
-    faint: np.ndarray
+    labels: np.ndarray
+    placed: tuple[Placed, ...]
+    deviation: np.ndarray
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(rows, cols) bool, pixels of MCs that count."""
+        return self._covering([counts(one) for one in self.placed])
+
+    @property
+    def ignored(self) -> np.ndarray:
+        """(rows, cols) bool, pixels of those too faint, or benign: neither MC nor tissue."""
+        return self._covering([not counts(one) for one in self.placed])
+
+    def _covering(self, chosen: list[bool]) -> np.ndarray:
+        return np.array([False, *chosen])[self.labels]
 
 
-def insert(
-    pixels: np.ndarray, inside: np.ndarray, spacing_mm: float, calcifications: list[Placed], rng
-) -> Inserted:
-    """Draw calcifications whose centres lie inside; strength in local deviations.
+def counts(placed: Placed) -> bool:
+    """True for an MC that a reader could mark: no benign kind, and not too faint."""
+    return placed.counted and placed.strength >= LABEL_FROM
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What to insert into.
 
     pixels: (rows, cols) float32, brighter is denser. inside: bool, where the breast is.
+    blur_px: the system's Gaussian blur; None blurs each calcification as the finest
+    texture around it is.
     """
+
+    pixels: np.ndarray
+    inside: np.ndarray
+    spacing_mm: float
+    blur_px: float | None = None
+
+
+def insert(ground: Ground, calcifications: list[Placed], rng) -> Inserted:
+    """Draw calcifications whose centres lie inside; strength in local deviations.
+
+    A mask is drawn before blur and noise; where two overlap, the stronger one's covers.
+    """
+    pixels, inside, spacing_mm = ground.pixels, ground.inside, ground.spacing_mm
     _, deviation = local_statistics(pixels, inside, (spacing_mm, spacing_mm))
     out = pixels.astype(np.float32, copy=True)
-    mask = np.zeros(pixels.shape, bool)
-    faint = np.zeros(pixels.shape, bool)
-    blur_px = rng.uniform(0.45, 0.85)
-    for placed in calcifications:
+    labels = np.zeros(pixels.shape, np.int32)
+    drawn: list[Placed] = []
+    for placed in sorted(calcifications, key=lambda one: one.strength):
         row, col = round(placed.row), round(placed.col)
         if not _within(row, col, inside):
             continue
+        blur_px = ground.blur_px or local_blur_px(pixels, (row, col), spacing_mm)
         template = draw(placed, spacing_mm, blur_px, rng)
         window, part = _overlap(row, col, template.mask.shape[0], pixels.shape)
-        out[window] += placed.strength * deviation[row, col] * template.thickness[part]
-        target = mask if placed.strength >= LABEL_FROM else faint
-        target[window] |= template.mask[part]
-    return Inserted(out, mask, faint & ~mask)
+        reach = inside[window]
+        out[window] += placed.strength * deviation[row, col] * template.thickness[part] * reach
+        drawn.append(placed)
+        labels[window][template.mask[part] & reach] = len(drawn)
+    return Inserted(out, labels, tuple(drawn), deviation)
+
+
+def local_blur_px(pixels: np.ndarray, place_rc: tuple[int, int], spacing_mm: float) -> float:
+    """Gaussian radius, in pixels, that the finest texture around a place has gone through.
+
+    Of noise that was blurred by sigma, neighbours correlate by p = exp(-1 / (4 sigma^2)),
+    next neighbours by p^4; the mean squares of differences over one and two pixels are
+    therefore as 1 to 1 + p + p^2 + p^3. Kept within `BLUR_RANGE_PX`: tissue, which is
+    smooth itself, would pass for more.
+    """
+    reach = max(8, int(_BLUR_WINDOW_MM / spacing_mm / 2))
+    row, col = place_rc
+    around = pixels[max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1]
+    one = _mean_square(around[1:] - around[:-1]) + _mean_square(around[:, 1:] - around[:, :-1])
+    two = _mean_square(around[2:] - around[:-2]) + _mean_square(around[:, 2:] - around[:, :-2])
+    if one <= 0:
+        return BLUR_RANGE_PX[1]
+    ratio = two / one
+    correlation = np.roots([1, 1, 1, 1 - ratio])
+    real = float(correlation[np.abs(correlation.imag).argmin()].real)
+    if real <= 0:
+        return BLUR_RANGE_PX[0]
+    sigma = np.sqrt(-0.25 / np.log(min(real, 0.999)))
+    return float(np.clip(sigma, *BLUR_RANGE_PX))
+
+
+def _mean_square(values: np.ndarray) -> float:
+    return float(np.mean(np.square(values, dtype=np.float64))) if values.size else 0.0
 
 
 def _within(row: int, col: int, inside: np.ndarray) -> bool:

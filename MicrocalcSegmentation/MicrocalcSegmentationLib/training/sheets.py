@@ -11,11 +11,16 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
-from ..normalisation import local_statistics, normalise
+from ..normalisation import normalise
 from ..resampling import resize, resize_mask, working_shape
 from ..settings import METHOD_SPACING_MM
 from ..simulation import acquisition, anatomy, calcifications
-from ..simulation.insertion import insert
+from ..simulation.calcifications import BENIGN_ONES
+from ..simulation.insertion import Ground, Inserted, insert
+from ..simulation.outline import GRID_MM, VIEWS
+from ..simulation.outline import missing_cm as missing_cm_of
+from ..simulation.parenchyma import DENSITIES
+from ..simulation.texture import random_curve
 from .tissue import RealTissue
 
 SHEET_PX = 1024
@@ -24,6 +29,7 @@ DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Si
 FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
 _WITHOUT_MCS, _FILM, _REAL_DIGITAL = 0.2, 0.4, 0.25  # shares of all sheets
 _DIGITAL_BACKGROUND_MM = 0.07
+_DETECTOR_MM = (240.0, 180.0)
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,12 @@ def make_sheet(seed: int, real: RealTissue | None = None) -> Sheet:
         spacing = _DIGITAL_BACKGROUND_MM
         tissue, inside = _digital_tissue(real.digital[rng.integers(len(real.digital))], rng)
     else:
-        tissue, inside = _simulated_tissue(spacing, rng)
+        tissue, inside = _simulated_tissue(spacing, film, rng)
     if film and rng.random() < 0.3:
         tissue = acquisition.noisy(tissue, spacing, rng.uniform(0.2, 1.0), rng)
     placed = [] if rng.random() < _WITHOUT_MCS else _calcifications(tissue.shape, spacing, rng)
-    inserted = insert(tissue, inside, spacing, placed, rng)
-    pixels = _with_artefacts(inserted.pixels, inside, spacing, film, rng)
+    inserted = insert(Ground(tissue, inside, spacing), placed, rng)
+    pixels = _with_artefacts(inserted, inside, spacing, film, rng)
     return _finish(pixels, inside, inserted, spacing)
 
 
@@ -92,42 +98,59 @@ def _dithered(pixels: np.ndarray, rng) -> np.ndarray:
     return pixels + rng.uniform(-0.5, 0.5, pixels.shape).astype(np.float32)
 
 
-def _simulated_tissue(spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
+def _simulated_tissue(spacing: float, film: bool, rng) -> tuple[np.ndarray, np.ndarray]:
+    """A square of a simulated mammogram as its system hands it on, not yet sharpened."""
     side = int(np.ceil(SHEET_PX * METHOD_SPACING_MM / spacing))
-    tissue = anatomy.tissue((side, side), spacing, rng)
-    inside = np.ones(tissue.shape, bool)
-    if rng.random() < 0.3:
-        tissue, inside = _with_skin_line(tissue, spacing, rng)
-    return acquisition.noisy(tissue, spacing, np.exp(rng.uniform(-1.3, 0.2)), rng), inside
+    view, density = rng.choice(VIEWS), rng.choice(DENSITIES, p=(0.2, 0.3, 0.3, 0.2))
+    planned = anatomy.plan(str(view), str(density), _DETECTOR_MM, rng)
+    corner_mm = _corner_with_breast(planned.outline.to_air_mm > 0, side * spacing, rng)
+    rendered = anatomy.render(planned, (side, side), spacing, rng, corner_mm)
+    if film:
+        bright = acquisition.expose_film(rendered.attenuation, spacing, rng)
+        return acquisition.digitised(bright.values, rng), rendered.breast
+    exposure = acquisition.expose_digital(rendered.attenuation, spacing, rng)
+    missing_cm = anatomy.window_of(missing_cm_of(planned.outline), (side, side), spacing, corner_mm)
+    return acquisition.presented(exposure.values, rendered.breast, missing_cm, spacing, rng), (
+        rendered.breast
+    )
 
 
-def _with_skin_line(tissue: np.ndarray, spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Cut the field along a circle of breast-like radius, thinner and brightest at the edge."""
-    rows, cols = np.ogrid[: tissue.shape[0], : tissue.shape[1]]
-    radius = rng.uniform(40, 120) / spacing
-    depth = rng.uniform(0.3, 0.9) * tissue.shape[1]
-    off = rng.uniform(0, 1) * tissue.shape[0]
-    to_skin_mm = (radius - np.hypot(rows - off, cols - depth + radius)) * spacing
-    thinning = -3 * np.exp(-np.clip(to_skin_mm, 0, None) / rng.uniform(1, 5)) * tissue.std()
-    skin = np.exp(-(((to_skin_mm - 0.8) / 0.5) ** 2)) * rng.uniform(0, 1.5) * tissue.std()
-    inside = to_skin_mm > 0
-    return np.where(inside, tissue + thinning + skin, tissue.min() - 4).astype(np.float32), inside
+def _corner_with_breast(inside: np.ndarray, side_mm: float, rng) -> tuple[float, float]:
+    """(down, out) in mm of a square at least half of which is breast, where one is found."""
+    side = int(side_mm / GRID_MM)
+    for _ in range(100):
+        row, col = (int(rng.integers(0, max(1, size - side))) for size in inside.shape)
+        if inside[row : row + side, col : col + side].mean() > 0.5:
+            break
+    return row * GRID_MM, col * GRID_MM
 
 
 def _calcifications(shape, spacing: float, rng) -> list[calcifications.Placed]:
-    placed = calcifications.scattered(shape, rng.poisson(6), rng)
-    for _ in range(rng.integers(1, 6)):
-        placed += calcifications.cluster(rng.uniform(0.05, 0.95, 2) * shape, spacing, rng)
+    """MCs far more crowded than in a patient, and look-alikes of every kind."""
+
+    def anywhere() -> np.ndarray:
+        return rng.uniform(0.05, 0.95, 2) * shape
+
+    placed = [calcifications.single(anywhere(), rng) for _ in range(rng.poisson(6))]
+    for number in range(1, int(rng.integers(2, 7))):
+        direction = rng.uniform(0, 2 * np.pi)
+        placed += calcifications.cluster(anywhere(), spacing, rng, number, direction)
+    for _ in range(rng.poisson(1.5)):
+        placed.append(calcifications.benign(anywhere(), str(rng.choice(BENIGN_ONES)), rng))
+    if rng.random() < 0.2:
+        path = random_curve(shape, spacing, rng, (10.0, 40.0))
+        radius_px = rng.uniform(0.4, 1.2) / spacing
+        placed += calcifications.vascular(path, radius_px, spacing, rng)
     return placed
 
 
-def _with_artefacts(pixels, inside, spacing: float, film: bool, rng) -> np.ndarray:
-    _, deviation = local_statistics(pixels, inside, (spacing, spacing))
+def _with_artefacts(inserted: Inserted, inside, spacing: float, film: bool, rng) -> np.ndarray:
+    pixels, deviation = inserted.pixels, inserted.deviation
     pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(12 if film else 4), rng)
     if film and rng.random() < 0.6:
         pixels = acquisition.film_damage(pixels, deviation, spacing, rng)
     if rng.random() < 0.1:
-        pixels = acquisition.bead(pixels, spacing, 3 * float(pixels.std()), rng)
+        pixels = acquisition.bead(pixels, inside, spacing, rng)
     if rng.random() < 0.4:
         pixels = acquisition.sharpened(pixels, spacing, rng)
     return pixels
@@ -139,8 +162,8 @@ def _finish(pixels, inside, inserted, spacing: float) -> Sheet:
     method = (METHOD_SPACING_MM, METHOD_SPACING_MM)
     normalised = normalise(resize(pixels, shape), inside, method).values
     labels = np.zeros(shape, np.uint8)
-    faint = binary_dilation(resize_mask(inserted.faint, shape), iterations=2)
-    labels[faint] = IGNORED
+    ignored = binary_dilation(resize_mask(inserted.ignored, shape), iterations=2)
+    labels[ignored] = IGNORED
     labels[resize_mask(inserted.mask, shape)] = MC
     return Sheet(_square(normalised).astype(np.float16), _square(labels))
 
