@@ -1,9 +1,11 @@
 """Small findings whose every number is known, for the rooms that write or show them."""
 
+import json
 import logging
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from MicrocalcSegmentationLib.findings import Calcification, Cluster, Findings
 from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.mammogram import Mammogram, Source
@@ -45,19 +47,34 @@ def make_breast():
 
 
 @pytest.fixture(scope="session")
-def sample_database(tmp_path_factory, make_breast):
+def write_breast():
+    """A function (folder, name, seed, mask=, mcs=): image, mask and description, as simulated."""
+
+    def write(folder, name, seed, mask=None, **breast):
+        mammogram, marked = build_breast(seed, **breast)
+        folder.mkdir(exist_ok=True)
+        values = {name: mammogram.pixels.astype(np.uint16)}
+        values[f"{name}_mask"] = (marked if mask is None else mask).astype(np.uint8)
+        for stem, pixels in values.items():
+            image = sitk.GetImageFromArray(pixels[None])
+            image.SetSpacing((*mammogram.spacing_mm[::-1], 1.0))
+            sitk.WriteImage(image, str(folder / f"{stem}.nrrd"), useCompression=True)
+        said = {"simulated": True, "options": {"kind": ("digital", "film")[seed % 2]}}
+        (folder / f"{name}.json").write_text(json.dumps(said))
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def sample_database(tmp_path_factory, write_breast):
     """A sample database of six small images of six patients, digital and film in turns."""
     from MicrocalcSegmentationLib.progress import Silent
-    from MicrocalcSegmentationLib.simulation.cases import CaseOptions, SimulatedCase, write_case
     from MicrocalcSegmentationLib.training.datasets import open_dataset
     from MicrocalcSegmentationLib.training.samples.build import BuildOptions, build
 
     folder = tmp_path_factory.mktemp("samples")
     for seed in range(6):
-        mammogram, mask = make_breast(seed)
-        options = CaseOptions(kind=("digital", "film")[seed % 2])
-        case = SimulatedCase(f"case{seed}", mammogram, mask, mask & False, options, seed)
-        write_case(case, folder / "cases", "nrrd")
+        write_breast(folder / "cases", f"case{seed}", seed)
     options = BuildOptions(patch_sides=(29, 49), workers=1)
     return build([open_dataset(folder / "cases")], folder / "s.sqlite", options, Silent())
 

@@ -108,10 +108,10 @@ class Architecture:
     def shared_step(self, which: str) -> int | None:
         """Pixels between the answers that the dense evaluation asks of the detector or the
         segmentator: half a side, or 1. None where neighbouring patches cannot share their
-        work: with padding, and where half a side is no multiple of the stride.
+        work: with padding of zeros, and where half a side is no multiple of the stride.
         """
         step = 1 if which == "segmentator" else self.patch_side // 2
-        shares = self.padding == "valid" and (step == 1 or step % self.stride == 0)
+        shares = self.slides and (step == 1 or step % self.stride == 0)
         return step if shares else None
 
     def bytes_per_pixel(self, step: int) -> int:
@@ -140,7 +140,7 @@ Convolutions = list[tuple[np.ndarray, np.ndarray]]
 
 
 def fold(weights: dict[str, np.ndarray]) -> Convolutions:
-    """The eight convolutions of a `valid` network with its batch normalisation put into them.
+    """The eight convolutions of a network without zero padding, batch normalisation put in.
 
     weights: named and shaped as in `Architecture.weight_shapes`.
     Returns (kernel, bias) float32, kernels (rows, cols, in, out). The last has one output,
@@ -220,12 +220,12 @@ def build(architecture: Architecture, name: str, sliding: bool = False) -> "kera
 
 
 def build_dense(architecture: Architecture, convolutions: Convolutions) -> "keras.Model":
-    """The `valid` network's logit at every pixel: (B, rows, cols, 1) -> (B, r, c, 1).
+    """A network without zero padding, its logit at every pixel.
 
-    Output (i, j) is for the patch that starts at (i, j). Where the network pools, this one
-    takes the maximum around every pixel, and spreads the taps of all later kernels by two:
-    each output meets the very values that it would meet in a patch of its own, and nothing
-    is computed twice. convolutions: of `fold`.
+    (B, rows, cols, 1) -> (B, r, c, 1). Output (i, j) is for the square that starts at (i, j).
+    Where the network pools, this one takes the maximum around every pixel, and spreads the
+    taps of all later kernels by two: each output meets the very values that it would meet in
+    a patch of its own, and nothing is computed twice. convolutions: of `fold`.
     """
     Input, Model, layers = _keras_parts()  # noqa: N806
     x = inputs = Input((None, None, 1))

@@ -3,12 +3,12 @@
 A graph takes `pixels`, (B, 1, rows, cols) float32, and gives `probability`, a flat float32
 array in the order of image, row and column. What lies between its answers:
 
-- plain: as `networks.build`; one answer for a patch of N x N.
-- shared, step 1: an answer for the patch that starts at each pixel.
-- shared, step s: an answer for the patch that starts at every s-th pixel each way, for
+- plain: as `networks.build`; one answer for a square of `Architecture.input_side`.
+- shared, step 1: an answer for the square that starts at each pixel.
+- shared, step s: an answer for the square that starts at every s-th pixel each way, for
   images of s (n - 1) + `Architecture.seen_side` rows and as many columns or others.
 
-Graphs of `valid` networks have batch normalisation folded into the weights.
+Graphs of networks without zero padding have batch normalisation folded into the weights.
 Operators: https://onnx.ai/onnx/operators/
 """
 
@@ -43,7 +43,7 @@ def onnx_bytes(
 
 def _strided(graph: "_Graph", architecture: Architecture, weights, step: int | None) -> str:
     """Answers every 4 pixels, or every `step` pixels."""
-    x, side = "pixels", architecture.patch_side
+    x, side = "pixels", architecture.input_side
     apart = None if step is None else step // architecture.stride  # answers, on the last map
     for number, (kernel, bias) in enumerate(fold(weights), 1):
         x = graph.convolution(x, kernel, bias)

@@ -12,7 +12,14 @@ from .errors import InputError
 from .findings import Findings, Scores
 from .inference.dense import score_pixels_dense, score_windows
 from .inference.engines import open_network
-from .inference.windows import Work, candidate_mask, score_patches, score_pixels, window_grid
+from .inference.windows import (
+    Work,
+    candidate_mask,
+    score_patches,
+    score_pixels,
+    surrounded,
+    window_grid,
+)
 from .mammogram import Mammogram
 from .model import Model
 from .normalisation import normalise
@@ -152,7 +159,8 @@ def _detect(working: _Working, model: Model, settings: Settings, progress: Progr
     progress.report(0.0, work.text)
     starts = window_grid(working.inside, side)
     if settings.evaluation == "windows":
-        scores = score_patches(working.values, starts, side, network.patches, work)
+        pixels, square = surrounded(working.values, network.architecture)
+        scores = score_patches(pixels, starts, square, network.patches, work)
     else:
         scores = score_windows(working.values, starts, network, work)
     positive = scores >= settings.detector_threshold
@@ -168,8 +176,7 @@ def _segmentate(
     work = Work(settings.batch_size, progress, "segmentator: classifying candidate pixels")
     progress.report(0.0, work.text)
     if settings.evaluation == "windows" or network.shared is None:
-        side = network.architecture.patch_side
-        return score_pixels(working.values, candidates, side, network.patches, work)
+        return score_pixels(working.values, candidates, network.architecture, network.patches, work)
     return score_pixels_dense(working.values, candidates, network, work)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import onnx
 import pytest
@@ -12,6 +13,7 @@ from MicrocalcSegmentationLib.inference.windows import (
     Work,
     score_patches,
     score_pixels,
+    surrounded,
     window_grid,
 )
 from MicrocalcSegmentationLib.model import Model, load_model, onnx_name, save_model
@@ -39,6 +41,7 @@ def random_network(architecture, which, rng):
 
 def saved_pair(folder, architecture):
     rng = np.random.default_rng(1)
+    keras.utils.set_random_seed(1)  # a fixture of the module comes before the one that does it
     networks = {which: random_network(architecture, which, rng) for which in WHICH}
     model = Model("pair", "1", folder, dict.fromkeys(networks, architecture), 0.5, 0.5)
     return save_model(model, networks)
@@ -80,7 +83,7 @@ def test_pixels_agree_with_the_reference(either, engine):
     where = np.zeros(pixels.shape, bool)
     where[:31, :40] = where[60:, 80:] = True
     judge = keras_engine.open_network(either, "segmentator", "cpu")
-    reference = score_pixels(pixels, where, 49, judge.patches, WORK)
+    reference = score_pixels(pixels, where, Architecture(49), judge.patches, WORK)
     network = ENGINES[engine].open_network(either, "segmentator", "cpu")
     small_tiles = replace(network, pixels_at_once=900)
     for dense in (network, small_tiles):
@@ -98,6 +101,29 @@ def test_a_padded_pair_runs_on_both_engines_patch_by_patch(tmp_path, side):
         first, second = (network.patches(patches) for network in networks)
         assert np.abs(first - second).max() < 1e-4
         assert np.ptp(first) > 0.02
+
+
+@pytest.mark.parametrize("side", [29, 39, 49])
+def test_a_pair_that_sees_its_surroundings_agrees_with_the_reference(tmp_path, side):
+    architecture = Architecture(side, "context", (4, 5, 6, 7, 6, 5), 8)
+    model, pixels = saved_pair(tmp_path, architecture), image((113, 131))
+    where = np.zeros(pixels.shape, bool)
+    where[:13, :20] = where[90:, 110:] = True
+    starts = window_grid(np.ones(pixels.shape, bool), side)
+    judges = {which: keras_engine.open_network(model, which, "cpu") for which in WHICH}
+    around, square = surrounded(pixels, architecture)
+    windows = score_patches(around, starts, square, judges["detector"].patches, WORK)
+    centres = score_pixels(pixels, where, architecture, judges["segmentator"].patches, WORK)
+    # By hand: the square around the patch at (0, 0) of the image holds zeros on two sides.
+    first = np.pad(pixels, 19)[:square, :square]
+    assert windows[0] == pytest.approx(judges["detector"].patches(first[None])[0], abs=1e-5)
+    for engine in ENGINES.values():
+        detector, segmentator = (engine.open_network(model, which, "cpu") for which in WHICH)
+        assert np.abs(score_windows(pixels, starts, detector, WORK) - windows).max() < 1e-4
+        dense = score_pixels_dense(pixels, where, segmentator, WORK)
+        assert np.abs(dense - centres).max() < 1e-4
+        assert segmentator.shared is not None
+    assert min(np.ptp(windows), np.ptp(centres[where])) > 0.02
 
 
 def test_a_network_is_opened_once_for_many_images(pair):

@@ -107,7 +107,7 @@ def test_pixels_have_the_references_answers(networks, side, rows, cols, tile_pix
         where[row : row + 20, col : col + 30] = True
     where[-1, -1] = where[0, 0] = True
     network = with_tiles_of(networks["segmentator", side], tile_pixels)
-    reference = score_pixels(pixels, where, side, network.patches, WORK)
+    reference = score_pixels(pixels, where, Architecture(side), network.patches, WORK)
     dense = score_pixels_dense(pixels, where, network, WORK)
     assert np.abs(dense - reference).max() < 1e-4
     assert not dense[~where].any()
@@ -132,7 +132,7 @@ def test_shipped_weights_have_the_references_answers():
     segmentator = open_network(model, "segmentator", "cpu")
     where = np.zeros(pixels.shape, bool)
     where[:70, :80] = where[-30:, -60:] = True
-    reference = score_pixels(pixels, where, 49, segmentator.patches, WORK)
+    reference = score_pixels(pixels, where, Architecture(49), segmentator.patches, WORK)
     assert np.abs(score_pixels_dense(pixels, where, segmentator, WORK) - reference).max() < 1e-4
     assert reference.max() > 0.9  # a bright speck
     assert np.median(reference[where]) < 0.1

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from MicrocalcSegmentationLib.errors import InputError
-from MicrocalcSegmentationLib.simulation.cases import CaseOptions, SimulatedCase, write_case
+from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
 from MicrocalcSegmentationLib.simulation.dicom_mg import Encoding, write_dicom_mg
 from MicrocalcSegmentationLib.training.datasets import open_dataset
 from MicrocalcSegmentationLib.training.datasets.annotated import CLUSTER_LEVEL
@@ -65,13 +65,15 @@ class TestFolder:
         assert not annotation.uncertain.any()
         assert (image.name, image.source, image.level) == ("left", "folder a", "mc")
 
-    def test_what_simulate_writes_is_known_as_simulated(self, tmp_path, make_breast):
-        mammogram, mask = make_breast(1)
-        case = SimulatedCase("s1", mammogram, mask, mask & False, CaseOptions(kind="film"), 5)
+    def test_what_simulate_writes_is_known_as_simulated(self, tmp_path):
+        options = CaseOptions(kind="film", spacing_mm=0.1, shape=(600, 400), clusters=1)
+        case = simulate_case(5, options)
         write_case(case, tmp_path)
         image = only(open_dataset(tmp_path))
-        assert (image.source, image.kind, image.patient) == ("simulated", "film", "SYNTHETIC-5")
-        assert (image.load().mask == mask).all()
+        assert (image.source, image.kind) == ("simulated", "film")
+        assert image.patient == "SYNTHETIC-5"
+        assert case.mask.any()
+        assert (image.load().mask == case.mask).all()
 
     def test_a_cropped_and_shifted_segmentation_lies_where_its_header_says(
         self, tmp_path, make_breast

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.evaluation.stored_cases import stored_cases
 from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.training.augmentation import (
@@ -197,6 +198,8 @@ def test_regions_of_cluster_level_teach_the_detector_and_not_the_segmentator(
     assert [(batch.samples[:, 3] == c).sum() for c in (5, C4)] == [128, 128]
     with pytest.raises(InputError, match="outlines regions that hold calcifications, not the"):
         Minibatches(samples, Plan("segmentator", Architecture()))
+    with pytest.raises(InputError, match="its images outline regions, not MCs"):
+        stored_cases(tmp_path / "film.sqlite", "train")
 
 
 def test_a_split_without_positives_is_refused(samples, tmp_path, make_breast):

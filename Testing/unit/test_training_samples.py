@@ -17,7 +17,6 @@ from hypothesis.extra import numpy as hnp
 from MicrocalcSegmentationLib.cli import main
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.progress import Silent
-from MicrocalcSegmentationLib.simulation.cases import CaseOptions, SimulatedCase, write_case
 from MicrocalcSegmentationLib.training.datasets import open_dataset
 from MicrocalcSegmentationLib.training.samples.access import Samples, Selection
 from MicrocalcSegmentationLib.training.samples.build import BuildOptions, UnsoundData, build, check
@@ -43,19 +42,12 @@ ONE_PROCESS = BuildOptions(patch_sides=(29,), workers=1)
 
 
 @pytest.fixture
-def cases(tmp_path, make_breast):
+def cases(tmp_path, write_breast):
     """A folder of five small images of five patients, in turns digital and film."""
     folder = tmp_path / "cases"
     for seed in range(5):
-        add_case(folder, f"case{seed}", seed, make_breast)
+        write_breast(folder, f"case{seed}", seed)
     return folder
-
-
-def add_case(folder, name, seed, make_breast, **breast):
-    mammogram, mask = make_breast(seed, **breast)
-    kind = ("digital", "film")[seed % 2]
-    options = CaseOptions(kind=kind)
-    write_case(SimulatedCase(name, mammogram, mask, mask & False, options, seed), folder, "nrrd")
 
 
 def built(folder, output, options=ONE_PROCESS):
@@ -182,11 +174,11 @@ def test_images_are_prepared_as_the_pipeline_prepares_them(cases, tmp_path):
     assert np.array_equal(samples.array(1, "labels") > 0, working.inside)
 
 
-def test_every_problem_is_listed_at_once_and_nothing_is_built(cases, tmp_path, make_breast):
+def test_every_problem_is_listed_at_once_and_nothing_is_built(cases, tmp_path, write_breast):
     (cases / "case0_mask.nrrd").unlink()
     (cases / "case1.nrrd").write_bytes(b"NRRD0004\nnonsense")
-    add_case(cases, "copy", 2, make_breast)
-    add_case(cases, "empty", 7, make_breast, mcs=0)
+    write_breast(cases, "copy", 2)
+    write_breast(cases, "empty", 7, mcs=0)
     table = "image,patient,positive,split\nempty,E,yes,\ncase3,A,,train\ncase4,A,,test\n"
     (cases / "cases.csv").write_text(table)
     dataset = open_dataset(cases)
@@ -205,7 +197,9 @@ def test_every_problem_is_listed_at_once_and_nothing_is_built(cases, tmp_path, m
     assert [i.name for i in Samples(built(cases, output, left_out)).images()] == ["case2", "case3"]
 
 
-def test_a_problem_that_only_pixels_show_stops_the_build_until_mended(cases, tmp_path, make_breast):
+def test_a_problem_that_only_pixels_show_stops_the_build_until_mended(
+    cases, tmp_path, write_breast
+):
     whole = (cases / "case1.nrrd").read_bytes()
     (cases / "case1.nrrd").write_bytes(whole[: len(whole) // 2])
     output = tmp_path / "s.sqlite"
@@ -217,12 +211,10 @@ def test_a_problem_that_only_pixels_show_stops_the_build_until_mended(cases, tmp
     assert len(Samples(built(cases, output)).images()) == 5
 
 
-def test_marks_outside_the_breast_and_wrong_exclusions_are_problems(cases, make_breast):
-    mammogram, mask = make_breast(9)
-    mask[:] = False
+def test_marks_outside_the_breast_and_wrong_exclusions_are_problems(cases, write_breast):
+    mask = np.zeros((400, 320), bool)
     mask[5:8, 280:283] = True
-    options = CaseOptions()
-    write_case(SimulatedCase("x", mammogram, mask, mask & False, options, 9), cases, "nrrd")
+    write_breast(cases, "x", 9, mask)
     wanted = BuildOptions((29,), exclude=frozenset({"case77"}))
     found = [str(problem) for problem in check([open_dataset(cases)], wanted, Silent())]
     assert found == [
@@ -232,10 +224,10 @@ def test_marks_outside_the_breast_and_wrong_exclusions_are_problems(cases, make_
     ]
 
 
-def test_adding_images_keeps_what_is_there(cases, tmp_path, make_breast):
+def test_adding_images_keeps_what_is_there(cases, tmp_path, write_breast):
     output = tmp_path / "s.sqlite"
     before = contents(built(cases, output))
-    add_case(cases, "new", 11, make_breast)
+    write_breast(cases, "new", 11)
     after = contents(built(cases, output))
     assert set(before["runs"]) < set(after["runs"])
     assert [row for row in after["images"] if row[2] != "new"] == before["images"]

@@ -11,6 +11,7 @@ from MicrocalcSegmentationLib.inference.windows import (
     window_grid,
     window_starts,
 )
+from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.progress import Silent
 
 SIDES = st.sampled_from([29, 39, 49])
@@ -81,7 +82,7 @@ def test_each_candidate_pixel_is_classified_once_by_the_patch_around_it():
         given_patches.append(len(patches))
         return centre(patches)
 
-    scores = score_pixels(pixels, where, 49, predict, work())
+    scores = score_pixels(pixels, where, Architecture(49), predict, work())
     assert np.array_equal(scores, np.where(where, pixels, 0))
     assert sum(given_patches) == where.sum()
 
@@ -93,7 +94,9 @@ def test_the_batch_size_changes_nothing():
     def mean(patches):
         return patches.mean(axis=(1, 2))
 
-    first, second = (score_pixels(pixels, where, 29, mean, work(size)) for size in (7, 5000))
+    first, second = (
+        score_pixels(pixels, where, Architecture(29), mean, work(size)) for size in (7, 5000)
+    )
     assert np.array_equal(first, second)
 
 
@@ -118,5 +121,7 @@ def test_cancelling_stops_between_batches():
 
     pixels = np.zeros((60, 60), np.float32)
     with pytest.raises(Cancelled):
-        score_pixels(pixels, np.ones(pixels.shape, bool), 29, predict, work(10, Stop()))
+        score_pixels(
+            pixels, np.ones(pixels.shape, bool), Architecture(29), predict, work(10, Stop())
+        )
     assert len(calls) == 1

@@ -71,36 +71,41 @@ def analyse(
     found = {}
     for number, which in enumerate(NETWORKS):
         part = Part(progress, number / 2, (number + 1) / 2)
-        minibatches = _minibatches(model, which, samples, options)
-        part.report(0, f"{which}: looking at patches")
-        looked = look(model.network(which), minibatches, samples, options)
-        part.report(0.4, f"{which}: features in two dimensions")
-        places = embedded(looked.features, options.seed)
-        part.report(0.7, f"{which}: false positives by place")
-        rates = false_positives(model, which, samples, options)
-        worst = [
-            (int(n), nearest_opposite(looked, int(n))) for n in worst_of_each(looked, options.worst)
-        ]
-        names = {image.number: image for image in samples.images()}
-        write_all(
-            output,
-            {
-                f"{which}_map.png": partial(draw_map, looked, places),
-                f"{which}_map.csv": partial(_write_map, looked, places, names),
-                f"{which}_worst.png": partial(draw_worst, looked, worst),
-                f"{which}_false_positives.csv": partial(_write_rates, rates),
-                f"{which}_false_positives.png": partial(_draw_rates, rates),
-            },
-        )
-        found[which] = {
-            "patches": len(looked.scores),
-            "wrong": int(looked.wrong.sum()),
-            "false positives": rates,
-        }
+        found[which] = _analyse_one(model, which, samples, (output, options, part))
     said = {"model": model.name, "version": model.version, "split": options.split, **found}
     text = json.dumps(said, indent=1)
     write_all(output, {"analysis.json": lambda path: path.write_text(text, encoding="utf-8")})
     return said
+
+
+def _analyse_one(model: Model, which: str, samples: Samples, how) -> dict:
+    output, options, progress = how
+    minibatches = _minibatches(model, which, samples, options)
+    progress.report(0, f"{which}: looking at patches")
+    looked = look(model.network(which), minibatches, samples, options)
+    progress.report(0.4, f"{which}: features in two dimensions")
+    places = embedded(looked.features, options.seed)
+    progress.report(0.7, f"{which}: false positives by place")
+    rates = false_positives(model, which, samples, options)
+    worst = [
+        (int(n), nearest_opposite(looked, int(n))) for n in worst_of_each(looked, options.worst)
+    ]
+    names = {image.number: image for image in samples.images()}
+    write_all(
+        output,
+        {
+            f"{which}_map.png": partial(draw_map, looked, places),
+            f"{which}_map.csv": partial(_write_map, looked, places, names),
+            f"{which}_worst.png": partial(draw_worst, looked, worst),
+            f"{which}_false_positives.csv": partial(_write_rates, rates),
+            f"{which}_false_positives.png": partial(_draw_rates, rates),
+        },
+    )
+    return {
+        "patches": len(looked.scores),
+        "wrong": int(looked.wrong.sum()),
+        "false positives": rates,
+    }
 
 
 def look(network, minibatches: Minibatches, samples: Samples, options: AnalysisOptions) -> Looked:

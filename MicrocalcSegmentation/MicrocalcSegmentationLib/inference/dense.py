@@ -10,7 +10,7 @@ import numpy as np
 
 from .network import Network
 from .tiles import Tile, cover
-from .windows import Work, score_patches
+from .windows import Work, score_patches, surrounded
 
 CELL_PX = 8  # what a segmentator's tile is made of
 # What a tile computes around its answers, weighted by the work in each layer.
@@ -28,7 +28,8 @@ def score_windows(
     them where half a side is no multiple of the network's stride (N = 29 and 39), for then
     neighbours meet the poolings in different phases and have little to share.
     """
-    side, step = network.architecture.patch_side, network.step
+    pixels, side = surrounded(pixels, network.architecture)
+    step = network.step
     on_lattice = (starts_rc % step == 0).all(axis=1) & (network.shared is not None)
     single, cells = starts_rc[~on_lattice], starts_rc[on_lattice] // step
     until = len(single) / max(len(starts_rc), 1)
@@ -47,6 +48,7 @@ def score_pixels_dense(
     pixels: np.ndarray, where: np.ndarray, network: Network, work: Work
 ) -> np.ndarray:
     """(rows, cols) float32: `windows.score_pixels`, by a network that shares at step 1."""
+    pixels, _ = surrounded(pixels, network.architecture)
     half = network.architecture.patch_side // 2
     grid = [-(-size // CELL_PX) for size in where.shape]
     short = [(0, n * CELL_PX - size) for n, size in zip(grid, where.shape, strict=True)]

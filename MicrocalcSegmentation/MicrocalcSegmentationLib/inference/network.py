@@ -15,9 +15,10 @@ Predict = Callable[[np.ndarray], np.ndarray]
 class Network:
     """A network, ready to run on the device that was chosen.
 
-    patches: (B, N, N) float32 patches -> (B,) probability of the positive class.
+    patches: (B, S, S) float32 squares -> (B,) probability of the positive class; S is the
+        architecture's `input_side`.
     shared: (rows, cols) float32 pixels -> (r, c) probabilities, the work of neighbouring
-        patches shared; None with padding "same". Answer (i, j) is for the patch that starts
+        patches shared; None with padding "same". Answer (i, j) is for the square that starts
         at (step i, step j).
     step: pixels between neighbouring answers of `shared`.
     pixels_at_once: how many `shared` can be given within its memory budget.

@@ -6,6 +6,7 @@ This is the reference. It defines the result; faster ways must give the same num
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..networks import Architecture
 from ..progress import Part, Progress
 from .network import Predict
 
@@ -51,6 +52,16 @@ def score_patches(
     return scores
 
 
+def surrounded(pixels: np.ndarray, architecture: Architecture) -> tuple[np.ndarray, int]:
+    """The image with room for what a network sees around a patch, and that square's side.
+
+    The square of the patch that starts at (r, c) of the image starts at (r, c) of what is
+    returned. Beyond the image lies 0, as in the background.
+    """
+    margin = architecture.margin
+    return (np.pad(pixels, margin) if margin else pixels), architecture.input_side
+
+
 class Work:
     """How patches are run through: so many at once, reporting under this text."""
 
@@ -75,15 +86,15 @@ def candidate_mask(
 
 
 def score_pixels(
-    pixels: np.ndarray, where: np.ndarray, side: int, predict: Predict, work: Work
+    pixels: np.ndarray, where: np.ndarray, architecture: Architecture, predict: Predict, work: Work
 ) -> np.ndarray:
     """(rows, cols) float32: the segmentator's probability at each pixel of `where`, once.
 
     Elsewhere 0. Patches that reach over the border see 0 there, as over background.
     """
-    half = side // 2
-    padded = np.pad(pixels, half)
-    scores = np.zeros(pixels.shape, np.float32)
+    pixels, side = surrounded(pixels, architecture)
+    padded = np.pad(pixels, architecture.patch_side // 2)
+    scores = np.zeros(where.shape, np.float32)
     # A patch centred on (r, c) starts at (r, c) of the padded image.
     scores[where] = score_patches(padded, np.argwhere(where), side, predict, work)
     return scores
