@@ -38,6 +38,51 @@ def make_findings():
     return build_findings
 
 
+@pytest.fixture(scope="session")
+def make_breast():
+    """A function (seed, spacing_mm=, mcs=) -> (Mammogram, mask) of 40 x 32 mm."""
+    return build_breast
+
+
+@pytest.fixture(scope="session")
+def sample_database(tmp_path_factory, make_breast):
+    """A sample database of six small images of six patients, digital and film in turns."""
+    from MicrocalcSegmentationLib.progress import Silent
+    from MicrocalcSegmentationLib.simulation.cases import CaseOptions, SimulatedCase, write_case
+    from MicrocalcSegmentationLib.training.datasets import open_dataset
+    from MicrocalcSegmentationLib.training.samples.build import BuildOptions, build
+
+    folder = tmp_path_factory.mktemp("samples")
+    for seed in range(6):
+        mammogram, mask = make_breast(seed)
+        options = CaseOptions(kind=("digital", "film")[seed % 2])
+        case = SimulatedCase(f"case{seed}", mammogram, mask, mask & False, options, seed)
+        write_case(case, folder / "cases", "nrrd")
+    options = BuildOptions(patch_sides=(29, 49), workers=1)
+    return build([open_dataset(folder / "cases")], folder / "s.sqlite", options, Silent())
+
+
+def build_breast(seed, spacing_mm=0.1, mcs=8, patient="P1"):
+    """Half an ellipse of textured tissue on air, with bright squares of 3 x 3 pixels as MCs."""
+    rng = np.random.default_rng(seed)
+    rows, cols = round(40 / spacing_mm), round(32 / spacing_mm)
+    down, right = np.mgrid[-1 : 1 : rows * 1j, 0 : 1 : cols * 1j]
+    inside = (down / 0.8) ** 2 + (right / 0.65) ** 2 < 1
+    coarse = rng.normal(0, 250, (rows // 16 + 2, cols // 16 + 2)).repeat(16, 0).repeat(16, 1)
+    tissue = 1800 + coarse[:rows, :cols] + rng.normal(0, 40, inside.shape)
+    pixels = np.where(inside, tissue, 40 + rng.normal(0, 2, inside.shape))
+    mask = np.zeros(inside.shape, bool)
+    places = np.argwhere((down / 0.6) ** 2 + ((right - 0.1) / 0.4) ** 2 < 1)
+    for row, col in places[rng.integers(len(places), size=mcs)]:
+        mask[row : row + 3, col : col + 3] = True
+    pixels = np.clip(np.round(pixels + 700 * mask), 0, 4095).astype(np.float32)
+    source = Source(f"breast {seed}", dicom={"PatientID": patient})
+    mammogram = Mammogram(
+        pixels, Geometry((spacing_mm, spacing_mm)), source, view="CC", laterality="L"
+    )
+    return mammogram, mask
+
+
 def build_findings(
     clusters=CLUSTERED, isolated=ISOLATED, geometry=None, shape=SHAPE, **mammogram_fields
 ):

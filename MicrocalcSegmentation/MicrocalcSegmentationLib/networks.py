@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 POOLED_AFTER = (1, 2)  # of the six convolutions
+PADDINGS = ("valid", "same", "context")
 EPSILON = 1e-3  # added to the variance by batch normalisation; Keras's own
 LAYERS = (*(f"conv{number}" for number in range(1, 7)), "fc1", "fc2")
 NORMS = (*(f"norm{number}" for number in range(1, 7)), "norm_fc1")  # after all but the last
@@ -27,7 +28,9 @@ class Architecture:
     """What defines a network's shape.
 
     patch_side: N, the side of the patch it classifies, in pixels.
-    padding: "valid" or "same", of every 3 x 3 convolution.
+    padding: of every 3 x 3 convolution. "valid" and "same" are the method's. "context" is
+        ours: feature maps as large as with "same", but what lies beyond the patch is the
+        image itself instead of zeros, so that the network is given a larger square.
     channels: of the six convolutions. features: of the fully connected layer.
     """
 
@@ -38,8 +41,9 @@ class Architecture:
     dropout: float = 0.5
 
     def __post_init__(self):
-        if self.padding not in ("valid", "same"):
-            raise ModelError(f"padding {self.padding!r} is unknown; use 'valid' or 'same'")
+        if self.padding not in PADDINGS:
+            known = ", ".join(PADDINGS)
+            raise ModelError(f"padding {self.padding!r} is unknown; use one of: {known}")
         if len(self.channels) != 6:
             raise ModelError(f"{len(self.channels)} channel counts given; the method has 6")
         if self.patch_side < 22:
@@ -59,7 +63,7 @@ class Architecture:
         """
         side, kernels = self.patch_side, []
         for number in range(1, 7):
-            kernels.append(3 if self.padding == "same" or side >= 3 else 1)
+            kernels.append(3 if self.padding != "valid" or side >= 3 else 1)
             if self.padding == "valid":
                 side -= kernels[-1] - 1
             if number in POOLED_AFTER:
@@ -68,10 +72,10 @@ class Architecture:
 
     @property
     def seen_side(self) -> int:
-        """Side of the part of the patch that a `valid` network's answer depends on.
+        """Side of the square that the answer of a network without zero padding depends on.
 
-        46 of 49: the poolings of odd maps leave their last row and column out. Counted
-        from the patch's first pixel.
+        46 of 49 for `valid`: the poolings of odd maps leave their last row and column out.
+        Counted from the first pixel that the network is given.
         """
         *kernels, side = self.kernels
         for number in range(6, 0, -1):
@@ -79,6 +83,27 @@ class Architecture:
                 side *= 2
             side += kernels[number - 1] - 1
         return side
+
+    @property
+    def input_side(self) -> int:
+        """Side of the square that the network is given: N, or 86 for `context` at N = 49."""
+        return self.seen_side if self.padding == "context" else self.patch_side
+
+    @property
+    def margin(self) -> int:
+        """Pixels of that square before the patch's first: 0, or 19 for `context`."""
+        if self.padding != "context":
+            return 0
+        margin, pixel = 0, 1
+        for number in range(1, 7):
+            margin += pixel  # what a 3 x 3 kernel reaches beyond its map
+            pixel *= 2 if number in POOLED_AFTER else 1
+        return margin
+
+    @property
+    def slides(self) -> bool:
+        """Whether it gives the same answer to a patch wherever it stands in an image."""
+        return self.padding != "same"
 
     def shared_step(self, which: str) -> int | None:
         """Pixels between the answers that the dense evaluation asks of the detector or the
@@ -149,32 +174,36 @@ def affine(weights: dict[str, np.ndarray], norm: str) -> tuple[np.ndarray, np.nd
 def build(architecture: Architecture, name: str, sliding: bool = False) -> "keras.Model":
     """A freshly initialised Keras model.
 
-    sliding=False: (B, N, N, 1) -> (B, 1, 1, 2), the softmax of (negative, positive).
-    sliding=True, `valid` only: any (B, rows, cols, 1) -> (B, r, c, 2); output (i, j) is
-    the network's answer for the patch that starts at (4 i, 4 j).
+    sliding=False: (B, S, S, 1) -> (B, 1, 1, 2), the softmax of (negative, positive); S is
+    `input_side`.
+    sliding=True, not for `same`: any (B, rows, cols, 1) -> (B, r, c, 2); output (i, j) is
+    the network's answer for the square that starts at (4 i, 4 j).
     Both have the same weights in the same order.
     Raises ModelError when no deep-learning library is installed.
     """
     Input, Model, layers = _keras_parts()  # noqa: N806
 
-    if sliding and architecture.padding != "valid":
-        raise ModelError("only a network without padding can slide; build it with 'valid'")
-    side = None if sliding else architecture.patch_side
+    if sliding and not architecture.slides:
+        raise ModelError(
+            "a network that pads with zeros cannot slide; build it with 'valid' or 'context'"
+        )
+    side = None if sliding else architecture.input_side
     *kernels, last_side = architecture.kernels
-    x = inputs = Input((side, side, 1))  # (B, 49, 49, 1)
+    padding = "same" if architecture.padding == "same" else "valid"
+    x = inputs = Input((side, side, 1))  # (B, 49, 49, 1); context: 86
     for number, (channels, kernel) in enumerate(
         zip(architecture.channels, kernels, strict=True), 1
     ):
         x = layers.Conv2D(
             channels,
             kernel,
-            padding=architecture.padding,
+            padding=padding,
             activation="relu",
             kernel_initializer="he_normal",
             name=f"conv{number}",
-        )(x)  # valid: 47, 21, 8, 6, 4, 2; same: 49, 24, 12, 12, 12, 12
+        )(x)  # valid: 47, 21, 8, 6, 4, 2; same: 49, 24, 12 x 4; context: 84, 40, 18 ... 12
         if number in POOLED_AFTER:
-            x = layers.MaxPooling2D(2, name=f"pool{number}")(x)  # valid: 23, 10; same: 24, 12
+            x = layers.MaxPooling2D(2, name=f"pool{number}")(x)  # 23, 10; 24, 12; 42, 20
         x = layers.BatchNormalization(epsilon=EPSILON, name=f"norm{number}")(x)
     # Fully connected layers, written as convolutions so that the network can slide.
     x = layers.Conv2D(

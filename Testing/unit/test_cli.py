@@ -120,7 +120,12 @@ def test_segment_says_where_results_go(capsys):
         (["segment", "a.dcm", "-o", "x", "--device", "tpu"], "invalid choice"),
         (["simulate", "-o", "x", "--count", "0"], "whole number from 1"),
         (["simulate", "-o", "x", "--seed", "-1"], "whole number from 0"),
-        (["evaluate", "folder", "--simulate", "3"], "not both"),
+        (["evaluate", "folder", "--simulate", "3"], "only one of"),
+        (["evaluate", "--samples", "s.sqlite", "--simulate", "3"], "only one of"),
+        (["evaluate", "folder", "--split", "test"], "--split needs --samples"),
+        (["train", "detector", "-o", "x"], "and --samples, together"),
+        (["train", "-o", "x", "--samples", "s.sqlite"], "detector or segmentator"),
+        (["experiment", "depth", "--samples", "s", "-o", "x"], "invalid choice"),
     ],
 )
 def test_wrong_usage_exits_2_and_says_why(argv, complaint, capsys):

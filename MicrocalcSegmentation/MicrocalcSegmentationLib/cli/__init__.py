@@ -12,7 +12,18 @@ import sys
 
 from .. import __version__
 from ..errors import Cancelled, MicrocalcError
-from . import demo, evaluate, models, segment, simulate, train
+from . import (
+    analyse,
+    demo,
+    evaluate,
+    experiment,
+    insert,
+    models,
+    samples,
+    segment,
+    simulate,
+    train,
+)
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
@@ -26,7 +37,10 @@ your images:    microcalc segment left_cc.dcm left_mlo.dcm --output results
 
 For research; not a medical device."""
 _EPILOG = "`microcalc COMMAND --help` says what a command does, with examples."
-COMMANDS = (segment, demo, simulate, evaluate, models, train)
+COMMANDS = (
+    *(segment, demo, simulate, insert, evaluate),
+    *(models, samples, train, experiment, analyse),
+)
 
 
 def main(argv: list[str] | None = None, commands=COMMANDS) -> int:

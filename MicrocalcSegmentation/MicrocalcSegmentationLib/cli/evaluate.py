@@ -18,7 +18,9 @@ apart as well as together.
 CASES_DIR holds <name>.dcm (or .nrrd, ...) with <name>_mask.nrrd or <name>_mask.png beside
 it, a mask on the image's own grid, not 0 on MCs. Without CASES_DIR, mammograms are
 simulated, half digital and half film, from seeds that no model is trained on. Figures on
-simulated images do not say how the model does on real ones.
+simulated images do not say how the model does on real ones. With --samples, the images
+are those of a split of a sample database (see `microcalc samples`), the test split if none
+is named.
 
 With --output, DIR gets evaluation.json, evaluation.txt and a picture of each image, found
 against true; DIR/cases/ keeps the counts of each image, so that the same command goes on
@@ -28,6 +30,7 @@ examples:
   microcalc evaluate --output evaluation
   microcalc evaluate --simulate 4 --json > figures.json
   microcalc evaluate my_cases --spacing-mm 0.05 --output evaluation
+  microcalc evaluate --samples samples.sqlite --model my-model --output evaluation
 
 exit code: 0 all done, 1 an image was refused, 2 wrong usage, 130 stopped with Ctrl-C"""
 _DEFAULT_COUNT = 27  # as many test mammograms as Valvano et al. 2019
@@ -37,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.add_argument(
         "cases", nargs="?", type=Path, metavar="CASES_DIR", help="images with masks beside them"
+    )
+    parser.add_argument(
+        "--samples", type=Path, metavar="FILE", help="the images of a sample database"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("train", "validation", "test"),
+        help="which of them (default: test)",
     )
     parser.add_argument(
         "--simulate",
@@ -64,16 +75,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate all cases; 1 when any was refused."""
-    if args.cases and args.simulate:
-        args.wrong_usage("give CASES_DIR or --simulate, not both")
+    if sum(bool(given) for given in (args.cases, args.simulate, args.samples)) > 1:
+        args.wrong_usage("give only one of CASES_DIR, --samples and --simulate")
+    if args.split and not args.samples:
+        args.wrong_usage("--split needs --samples")
     from ..errors import InputError
-    from ..evaluation.cases import folder_cases, simulated_cases
     from ..evaluation.runs import evaluate
 
-    if args.cases:
-        cases = folder_cases(args.cases, args.spacing_mm)
-    else:
-        cases = simulated_cases(args.simulate or _DEFAULT_COUNT, args.seed)
+    cases = _cases(args)
     how = _how(args)
     with progress_on_stderr(args.quiet) as progress:
         outcome = evaluate(cases, how, progress)
@@ -83,6 +92,17 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("no image could be evaluated; see the sentences above")
     _tell(args, how.key, outcome)
     return 1 if outcome.refused else 0
+
+
+def _cases(args: argparse.Namespace) -> list:
+    from ..evaluation.cases import folder_cases, simulated_cases
+    from ..evaluation.stored_cases import stored_cases
+
+    if args.cases:
+        return folder_cases(args.cases, args.spacing_mm)
+    if args.samples:
+        return stored_cases(args.samples, args.split or "test")
+    return simulated_cases(args.simulate or _DEFAULT_COUNT, args.seed)
 
 
 def _how(args: argparse.Namespace):

@@ -7,81 +7,148 @@ from . import options
 from .terminal import progress_on_stderr, say
 
 NAME = "train"
-SUMMARY = "train a detector and a segmentator on simulated calcifications"
+SUMMARY = "train a detector and a segmentator"
 DESCRIPTION = """\
-Train a pair of networks: the detector first, then the segmentator, then both thresholds.
+Train the networks, in one of two ways.
 
-They learn from sheets, squares of breast of 5 cm with simulated microcalcifications in
-known places. The tissue is simulated too; with --film-tiles, two sheets of five are real
-film tiles from CBIS-DDSM. DIR becomes a model for `microcalc segment --model DIR`: both
-networks' weights, the same as ONNX graphs, and manifest.json with the recipe, the seed and
-the figures reached.
+`microcalc train detector` and `microcalc train segmentator` learn from a sample database
+(see `microcalc samples`), as the method does: minibatches of patches drawn at random, as
+many positives as negatives, turned, flipped and varied. When both are trained, DIR becomes
+a model for `microcalc segment --model DIR`: weights, the same as ONNX graphs, manifest.json
+and card.md.
 
-Sheets and finished networks are kept in --work, so that the same command, given again
-after an interruption, goes on where it stopped."""
+`microcalc train` alone trains both on sheets, squares of breast of 5 cm with simulated
+microcalcifications, two of five on real film tiles with --film-tiles. The first pair that
+is shipped was made so.
+
+Checkpoints are kept in --work: the same command, given again after an interruption of any
+kind, goes on where it stopped. `tensorboard --logdir DIR.work` shows the curves."""
 EXAMPLES = """\
 examples:
-  microcalc train --output my-model
+  microcalc train detector --samples samples.sqlite --output my-model
+  microcalc train segmentator --samples samples.sqlite --output my-model --padding same
   microcalc train --output my-model --film-tiles cbis_film_tiles --seed 2
   microcalc train --output try --sheets 8 --validation-sheets 2 --steps 20,20"""
+_STEPS_ON_SHEETS = (1500, 2600)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
+    parser.add_argument(
+        "network",
+        nargs="?",
+        choices=("detector", "segmentator"),
+        help="which to train on --samples; none trains both on sheets",
+    )
     options.add_output(parser, None, "the model's folder; its name becomes the model's")
     parser.add_argument("--seed", type=options.natural_number, default=1, metavar="S")
     parser.add_argument(
         "--work",
         type=Path,
         metavar="DIR",
-        help="where sheets and finished networks are kept (default: DIR.work beside --output)",
+        help="where everything is kept to go on from (default: DIR.work beside --output)",
     )
     parser.add_argument(
+        "--steps",
+        type=_two_counts,
+        metavar="N[,M]",
+        help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
+        "(default: 1500,2600; about 50 minutes on two cores)",
+    )
+    _add_samples(parser)
+    _add_sheets(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
+    parser.set_defaults(wrong_usage=parser.error)
+
+
+def _add_samples(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("on a sample database")
+    group.add_argument("--samples", type=Path, metavar="FILE", help="made by `microcalc samples`")
+    group.add_argument(
+        "--patch-side", type=options.positive_count, default=49, metavar="N", help="(default: 49)"
+    )
+    group.add_argument(
+        "--padding",
+        choices=("valid", "same", "context"),
+        default="valid",
+        help="of the convolutions; context is as same, of real surroundings (default: valid)",
+    )
+    group.add_argument(
+        "--check-every",
+        type=options.positive_count,
+        metavar="N",
+        help="minibatches between looks at the validation patches (default: 200)",
+    )
+    group.add_argument(
+        "--start", metavar="NAME|DIR", help="a model to begin from, as after mining hard negatives"
+    )
+
+
+def _add_sheets(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("on sheets")
+    group.add_argument(
         "--film-tiles",
         type=Path,
         metavar="DIR",
         help="a folder of CBIS-DDSM film tiles with an index.csv; without it all is simulated",
     )
-    parser.add_argument(
+    group.add_argument(
         "--digital-backgrounds",
         type=Path,
         metavar="DIR",
         help="a folder with sample_A4.jpg, sample_B1.jpg and sample_C3.jpg (MONAI's samples)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--sheets",
         type=options.positive_count,
         default=420,
         metavar="N",
         help="images to learn from (default: 420)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--validation-sheets",
         type=options.positive_count,
         default=40,
         metavar="N",
         help="images to check on and to choose thresholds by (default: 40)",
     )
-    parser.add_argument(
-        "--steps",
-        type=_two_counts,
-        default=(1500, 2600),
-        metavar="N,M",
-        help="of the detector and of the segmentator (default: 1500,2600; about 50 minutes "
-        "on two cores)",
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the pair."""
+    """Train one network on a database, or the pair on sheets."""
     from ..batch import check_writable
+
+    if (args.network is None) != (args.samples is None):
+        args.wrong_usage("give detector or segmentator, and --samples, together")
+    output = args.output.resolve()
+    args.work = args.work or output.with_name(output.name + ".work")
+    for folder in (output, args.work):
+        check_writable(folder)
+    model = _on_sheets(args, output) if args.network is None else _on_samples(args, output)
+    if not args.quiet:
+        _tell(args, model)
+    return 0
+
+
+def _on_samples(args: argparse.Namespace, output: Path):
+    from ..networks import Architecture
+    from ..training.finishing import Order, train_network
+    from ..training.learning import Course
+
+    wanted = {"steps": args.steps and args.steps[0], "check_every": args.check_every}
+    course = Course(
+        seed=args.seed, start=args.start, **{k: v for k, v in wanted.items() if v is not None}
+    )
+    order = Order(args.samples, output, args.work, output.name)
+    architecture = Architecture(args.patch_side, args.padding)
+    with progress_on_stderr(args.quiet) as progress:
+        return train_network(args.network, architecture, course, order, progress)
+
+
+def _on_sheets(args: argparse.Namespace, output: Path):
     from ..training.pair import Recipe, train_pair
 
-    output = args.output.resolve()
-    work = args.work or output.with_name(output.name + ".work")
-    for folder in (output, work):
-        check_writable(folder)
+    steps = args.steps or _STEPS_ON_SHEETS
     recipe = Recipe(
         name=output.name,
         seed=args.seed,
@@ -91,18 +158,23 @@ def run(args: argparse.Namespace) -> int:
         digital_backgrounds=(
             None if args.digital_backgrounds is None else str(args.digital_backgrounds)
         ),
-        detector_steps=args.steps[0],
-        segmentator_steps=args.steps[1],
+        detector_steps=steps[0],
+        segmentator_steps=steps[1],
     )
     with progress_on_stderr(args.quiet) as progress:
-        model = train_pair(recipe, output, work, progress)
-    if not args.quiet:
-        say(f"{model.folder}: threshold {model.threshold:g}, detector {model.detector_threshold:g}")
-        for data, figures in model.figures.items():
-            say(data)
-            for name, value in figures.items():
-                say(f"  {name}: {value:.4g}")
-    return 0
+        return train_pair(recipe, output, args.work, progress)
+
+
+def _tell(args: argparse.Namespace, model) -> None:
+    if model is None:
+        other = "segmentator" if args.network == "detector" else "detector"
+        say(f"the {args.network} is trained; train the {other} with the same --output and --work")
+        return
+    say(f"{model.folder}: threshold {model.threshold:g}, detector {model.detector_threshold:g}")
+    for data, figures in model.figures.items():
+        say(data)
+        for name, value in figures.items():
+            say(f"  {name}: {value:.4g}")
 
 
 def _two_counts(text: str) -> tuple[int, int]:

@@ -103,13 +103,21 @@ def _from_files(image: Path, mask: Path, spacing_mm: tuple[float, float] | None)
         name=stem,
         patient=str(known.get("patient", stem)),
         kind=str(known.get("options", {}).get("kind", UNSTATED)),
-        data="simulated" if known.get("simulated") is True else f"folder {image.parent.name}",
+        data=_data(known, image.parent.name),
     )
     identity = {"image": image.name, "mask": mask.name, "spacing_mm": str(spacing_mm)}
     for part, path in (("image", image), ("mask", mask)):
         state = path.stat()
         identity |= {f"{part}_bytes": state.st_size, f"{part}_changed": state.st_mtime_ns}
     return Case(name, identity, load)
+
+
+def _data(known: dict, folder: str) -> str:
+    """What kind of data an image is, for the head of the figures."""
+    if known.get("simulated") is not True:
+        return f"folder {folder}"
+    real = known.get("background") == "real"
+    return "simulated MCs inserted into real images" if real else "simulated"
 
 
 def _masks_in(folder: Path) -> list[Path]:

@@ -55,6 +55,7 @@ class SimulatedCase:
     """labels: (rows, cols) int32, 0 or the number of the calcification there.
 
     calcifications: `Placed`, number 1 first, rows and columns as in the image.
+    background: "simulated", or "real" where calcifications went into a real mammogram.
     """
 
     name: str
@@ -63,6 +64,7 @@ class SimulatedCase:
     calcifications: tuple[Placed, ...]
     options: CaseOptions
     seed: int
+    background: str = "simulated"
 
     @property
     def mask(self) -> np.ndarray:
@@ -151,11 +153,13 @@ def write_case(case: SimulatedCase, folder: Path, image_format: str = "dicom") -
         "truth": folder / f"{case.name}.json",
     }
     if image_format == "dicom":
-        encoding = Encoding(bits_stored=14) if case.options.raw else Encoding(grey_range=GREY_RANGE)
+        ours = case.background == "simulated" and not case.options.raw
+        encoding = Encoding(grey_range=GREY_RANGE) if ours else Encoding(bits_stored=14)
         write_dicom_mg(paths["image"], case.mammogram, encoding, case.seed)
     else:
         pixels = case.mammogram.pixels
-        stored = pixels if case.options.raw else pixels.astype(np.uint16)
+        whole = not case.options.raw and pixels.min() >= 0 and (pixels == np.round(pixels)).all()
+        stored = pixels.astype(np.uint16) if whole and pixels.max() < 2**16 else pixels
         write_nrrd(stored, case.mammogram, paths["image"])
     write_nrrd(case.mask.astype(np.uint8), case.mammogram, paths["mask"])
     paths["truth"].write_text(json.dumps(described(case), indent=2) + "\n", encoding="utf-8")
@@ -167,6 +171,7 @@ def described(case: SimulatedCase) -> dict:
     return {
         "seed": case.seed,
         "simulated": True,
+        "background": case.background,
         "view": case.mammogram.view,
         "laterality": case.mammogram.laterality,
         "options": asdict(case.options),

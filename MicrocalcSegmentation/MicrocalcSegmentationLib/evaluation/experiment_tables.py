@@ -1,0 +1,110 @@
+"""Tables and charts of an experiment, laid out as the method's Table 2."""
+
+import csv
+import io
+import json
+from functools import partial
+from pathlib import Path
+
+from ..export.staging import write_all
+from ..model import NETWORKS
+from .charts import bars, curves
+from .experiments import WHOLE, Experiment
+
+_CLASSES = ("C1", "C2", "C3", "C4", "region")
+PUBLISHED = {"detector": 98.22, "segmentator": 97.47}  # per cent; Valvano et al. 2019
+_WHOLE_LABELS = {
+    "pixel_accuracy": "whole-image pixel accuracy",
+    "pixel_fpr": "whole-image false-positive rate",
+    "pixel_fpr_breast": "false-positive rate in the breast",
+    "mc_sensitivity": "MC sensitivity",
+    "cluster_sensitivity": "cluster sensitivity",
+}
+
+
+def write_results(one: Experiment, results: dict[str, dict], folder: Path) -> str:
+    """Write table.md, table.csv, results.json, errors.png and a curve per network.
+
+    Returns the table as text.
+    """
+    table = as_markdown(one, results)
+    writers = {
+        "table.md": lambda path: path.write_text(table + "\n", encoding="utf-8"),
+        "table.csv": lambda path: path.write_text(as_csv(results), encoding="utf-8"),
+        "results.json": lambda path: path.write_text(json.dumps(results, indent=1), "utf-8"),
+        "errors.png": partial(_error_bars, results),
+    }
+    for which in NETWORKS:
+        histories = {name: result["checks"][which] for name, result in results.items()}
+        writers[f"{which}.png"] = partial(curves, histories, which)
+    write_all(folder, writers)
+    return table
+
+
+def as_markdown(one: Experiment, results: dict[str, dict]) -> str:
+    """Error of each class and overall accuracy, per cent: a column per network and variant."""
+    data = next(iter(results.values()))["data"]
+    heads = [f"{which}, {name}" for which in NETWORKS for name in results]
+    lines = [
+        f"Errors on test patches, per cent, at probability 0.5. Data: {data}.",
+        "",
+        f"| class | {' | '.join(heads)} |",
+        f"|---|{'---:|' * len(heads)}",
+    ]
+    for name in _CLASSES:
+        cells = [results[v]["errors"][w].get(name) for w in NETWORKS for v in results]
+        if any(cell is not None for cell in cells):
+            lines.append(f"| {name} | {' | '.join(_per_cent(cell) for cell in cells)} |")
+    cells = [results[v]["errors"][w]["accuracy"] for w in NETWORKS for v in results]
+    lines.append(f"| **accuracy** | {' | '.join(_per_cent(cell) for cell in cells)} |")
+    published = [f"{PUBLISHED[which]:.2f}" for which in NETWORKS for _ in results]
+    lines.append(f"| published (other data) | {' | '.join(published)} |")
+    if any(result["whole"] for result in results.values()):
+        lines += ["", f"| whole test images | {' | '.join(results)} |"]
+        lines.append(f"|---|{'---:|' * len(results)}")
+        for name in WHOLE:
+            cells = [_figure(result["whole"].get(name)) for result in results.values()]
+            lines.append(f"| {_WHOLE_LABELS[name]} | {' | '.join(cells)} |")
+    if data == "simulated":
+        lines += ["", "All data are simulated: the figures say nothing about real images."]
+    return "\n".join(lines)
+
+
+def as_csv(results: dict[str, dict]) -> str:
+    """variant, network, class, error, patches; one line each."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("variant", "network", "class", "error", "patches"))
+    for name, result in results.items():
+        for which in NETWORKS:
+            patches = result["patches"][which]
+            counts = {name: patches.get(str(c)) for c, name in enumerate(_CLASSES, 1)}
+            for what, value in result["errors"][which].items():
+                error = 1 - value if what == "accuracy" else value
+                label = "all, balanced" if what == "accuracy" else what
+                writer.writerow((name, which, label, f"{error:.6f}", counts.get(what) or ""))
+    return out.getvalue()
+
+
+def _error_bars(results: dict[str, dict], path: Path) -> None:
+    groups = {
+        name: {
+            f"{which}\n{what}": 100 * error
+            for which in NETWORKS
+            for what, error in result["errors"][which].items()
+            if what != "accuracy"
+        }
+        for name, result in results.items()
+    }
+    bars(groups, "error on test patches, %", path)
+
+
+def _per_cent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f}"
+
+
+def _figure(figure: dict | None) -> str:
+    if figure is None or figure["value"] is None:
+        return "-"
+    text = f"{figure['value']:.6f}"
+    return text if figure["low"] is None else f"{text} [{figure['low']:.6f}, {figure['high']:.6f}]"

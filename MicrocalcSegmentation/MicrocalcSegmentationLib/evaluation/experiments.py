@@ -1,0 +1,153 @@
+"""The method's experiments: pairs that differ in one thing, trained and judged alike."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from ..findings import Findings
+from ..mammogram import Mammogram
+from ..model import NETWORKS, Model, load_model
+from ..networks import PADDINGS, Architecture
+from ..progress import Part, Progress
+from ..settings import Settings
+from ..training.finishing import Order, train_network
+from ..training.learning import Course
+from ..training.minibatches import SHARES, Minibatches, Plan
+from ..training.samples.access import Samples
+from ..training.scoring import class_errors, class_scores
+from .report import summarise
+from .runs import Run, evaluate
+from .store import Store
+from .stored_cases import stored_cases
+
+Segment = Callable[[Mammogram, Model, Settings, Progress], Findings]
+
+SIDES = (29, 39, 49)
+WHOLE = ("pixel_accuracy", "pixel_fpr", "pixel_fpr_breast", "mc_sensitivity", "cluster_sensitivity")
+RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """variants: name -> architecture of both networks."""
+
+    name: str
+    variants: dict[str, Architecture]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all variants share.
+
+    course: of both networks. whole_images: whether the pairs are judged on whole test
+    images as well. segment: what does that; settings: with what.
+    test_patches: of each class; all of them where there are fewer.
+    """
+
+    samples: Path
+    output: Path
+    course: Course
+    segment: Segment
+    settings: Settings
+    whole_images: bool = True
+    test_patches: int = 5000
+
+
+def experiment(name: str, side: int = 49, padding: str = "valid") -> Experiment:
+    """ "padding" compares same, valid and context at one N; "side" N = 29, 39 and 49."""
+    if name == "padding":
+        order = ("same", "valid", *(p for p in PADDINGS if p not in ("same", "valid")))
+        return Experiment(name, {one: Architecture(side, one) for one in order})
+    if name == "side":
+        return Experiment(name, {f"N = {n}": Architecture(n, padding) for n in SIDES})
+    raise InputError(f"experiment {name!r} is unknown; use padding or side")
+
+
+def run_experiment(one: Experiment, setting: Setting, progress: Progress) -> dict[str, dict]:
+    """Train and judge every variant; returns name -> result. Finished ones are kept.
+
+    A result holds "errors" (network -> class -> share, and "accuracy"), "patches" (how many of
+    each class), "whole" (figures on whole test images), "checks" and "data".
+    Raises InputError when the folder holds results of other settings.
+    """
+    results = {}
+    for number, (name, architecture) in enumerate(one.variants.items()):
+        part = Part(progress, number / len(one.variants), (number + 1) / len(one.variants))
+        folder = setting.output / name.replace(" ", "").replace("=", "")
+        stored = _stored(folder / RESULT, setting, architecture)
+        results[name] = stored or _run(folder, architecture, setting, part)
+    return results
+
+
+def _key(setting: Setting, architecture: Architecture) -> dict:
+    said = {
+        "architecture": asdict(architecture),
+        "course": asdict(setting.course),
+        "samples": setting.samples.name,
+        "whole_images": setting.whole_images,
+        "test_patches": setting.test_patches,
+    }
+    return json.loads(json.dumps(said))
+
+
+def _stored(path: Path, setting: Setting, architecture: Architecture) -> dict | None:
+    if not path.is_file():
+        return None
+    result = json.loads(path.read_text("utf-8"))
+    if result["key"] != _key(setting, architecture):
+        raise InputError(
+            f"{path}: is of other settings; give those it was made with, or another --output"
+        )
+    return result
+
+
+def _run(folder: Path, architecture: Architecture, setting: Setting, progress: Progress) -> dict:
+    order = Order(setting.samples, folder / "model", folder / "work", folder.name)
+    for which, (start, stop) in zip(NETWORKS, ((0, 0.4), (0.4, 0.8)), strict=True):
+        train_network(which, architecture, setting.course, order, Part(progress, start, stop))
+    model = load_model(order.output)
+    samples = Samples(setting.samples)
+    errors, patches = {}, {}
+    for which in NETWORKS:
+        plan = Plan(which, architecture, "test", augmentation=None)
+        wanted = {c: setting.test_patches for shares in SHARES[which] for c in shares}
+        minibatches = Minibatches(samples, plan)
+        scores = class_scores(model.network(which), minibatches, samples, wanted)
+        errors[which] = class_errors(which, scores)
+        patches[which] = {str(c): len(values) for c, values in scores.items()}
+    sources = sorted({image.source for image in samples.images()})
+    samples.close()
+    whole = _whole_images(folder, model, setting, Part(progress, 0.8, 1))
+    result = {
+        "key": _key(setting, architecture),
+        "data": ", ".join(sources),
+        "errors": errors,
+        "patches": patches,
+        "whole": whole,
+        "checks": {w: model.training["networks"][w]["checks"] for w in NETWORKS},
+    }
+    beside = folder / f"{RESULT}.part"
+    beside.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    beside.replace(folder / RESULT)
+    return result
+
+
+def _whole_images(folder: Path, model: Model, setting: Setting, progress: Progress) -> dict:
+    if not setting.whole_images:
+        return {}
+
+    def segment_one(mammogram: Mammogram, part: Progress) -> Findings:
+        return setting.segment(mammogram, model, setting.settings, part)
+
+    key = {"weights": dict(model.digests), "settings": asdict(setting.settings)}
+    run = Run(segment_one, key, Store(folder / "cases"))
+    outcome = evaluate(stored_cases(setting.samples), run, progress)
+    if outcome.refused:
+        raise InputError("; ".join(outcome.refused.values()))
+    figures = {figure.key: figure for figure in summarise(outcome.scores)[0].figures}
+    return {
+        name: {"value": figures[name].value, "low": figures[name].low, "high": figures[name].high}
+        for name in WHOLE
+    }

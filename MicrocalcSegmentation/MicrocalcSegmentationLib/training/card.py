@@ -1,0 +1,66 @@
+"""A model card in Markdown, written from the manifest alone."""
+
+from pathlib import Path
+
+from ..model import NETWORKS, Model
+
+
+def write_card(model: Model, path: Path) -> None:
+    """Write the card, whole or not at all."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(card(model), encoding="utf-8")
+    beside.replace(path)
+
+
+def card(model: Model) -> str:
+    """What the pair is, what it learnt from, and what was measured."""
+    lines = [f"# Model card: `{model.name}`", ""]
+    lines += [f"Version {model.version}. For research; not a medical device.", ""]
+    lines += ["| | detector | segmentator |", "|---|---|---|"]
+    shapes = [model.architectures[which] for which in NETWORKS]
+    for label, value in (
+        ("patch side N", "patch_side"),
+        ("padding", "padding"),
+        ("channels", "channels"),
+        ("features", "features"),
+    ):
+        cells = [_text(getattr(shape, value)) for shape in shapes]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    lines.append(f"| threshold | {model.detector_threshold:.4g} | {model.threshold:.4g} |")
+    lines += _training_lines(model.training)
+    for data, figures in model.figures.items():
+        lines += ["", f"## Measured on {data}", "", "| figure | value |", "|---|---|"]
+        lines += [f"| {name} | {value:.4g} |" for name, value in figures.items()]
+    if _only_simulated(model.training):
+        lines += ["", "All images were simulated: the figures say nothing about real ones."]
+    lines += [
+        "",
+        "Figures on patches, balanced by class, flatter: whole images hold thousands of times more",
+        "negatives. `microcalc evaluate` measures whole images.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _training_lines(training: dict) -> list[str]:
+    lines = ["", "## Learnt from", ""]
+    for group, count in training.get("data", {}).get("images", {}).items():
+        lines.append(f"- {group}: {count} images")
+    for which, one in training.get("networks", {}).items():
+        course = one["course"]
+        lines.append(
+            f"- {which}: {one['steps']} minibatches of {course['batch_size']}, best at "
+            f"{one['best step']}, seed {course['seed']}; ended because {one['ended']}"
+        )
+    libraries = training.get("libraries", {})
+    lines.append(f"- made with {', '.join(f'{name} {v}' for name, v in libraries.items())}")
+    return lines
+
+
+def _only_simulated(training: dict) -> bool:
+    groups = training.get("data", {}).get("images", {})
+    return bool(groups) and all(", simulated, " in group for group in groups)
+
+
+def _text(value) -> str:
+    return ", ".join(str(v) for v in value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,84 @@
+"""The whole state of a training on disk, so that it goes on exactly where it stopped."""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+
+FILE = "checkpoint.npz"
+
+
+@dataclass
+class State:
+    """How far a training is.
+
+    step: minibatches learnt from. best_loss, best_step: of the best check so far.
+    waited: checks since then; halved: checks since then or since the rate was last halved.
+    finished: why it ended, or "". history: one entry per check. running: mean training loss
+    since the last check, and of how many minibatches.
+    """
+
+    step: int = 0
+    best_loss: float = float("inf")
+    best_step: int = 0
+    waited: int = 0
+    halved: int = 0
+    finished: str = ""
+    running: list[float] = field(default_factory=lambda: [0.0, 0])
+    history: list[dict] = field(default_factory=list)
+
+
+class Checkpoint:
+    """A folder's checkpoint of a network, its optimizer and a `State`.
+
+    settings: what the training depends on; a checkpoint of other settings is refused.
+    """
+
+    def __init__(self, folder: Path, settings: dict):
+        self._path = folder / FILE
+        self._settings = json.loads(json.dumps(settings))
+
+    def save(self, network, optimizer, best: list[np.ndarray], state: State) -> None:
+        """Write everything; an interruption leaves the checkpoint before."""
+        arrays = {f"n{i}": np.asarray(v.value) for i, v in enumerate(network.variables)}
+        arrays |= {f"o{i}": np.asarray(v.value) for i, v in enumerate(optimizer.variables)}
+        arrays |= {f"b{i}": weights for i, weights in enumerate(best)}
+        said = json.dumps({"settings": self._settings, "state": asdict(state)})
+        arrays["said"] = np.frombuffer(said.encode(), np.uint8)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_suffix(".part")
+        with beside.open("wb") as file:
+            np.savez(file, **arrays)
+        beside.replace(self._path)
+
+    def restore(self, network, optimizer) -> tuple[State, list[np.ndarray]] | None:
+        """The state and the best weights, the network and optimizer set; None when there is none.
+
+        Raises InputError when the checkpoint is damaged or of other settings.
+        """
+        if not self._path.is_file():
+            return None
+        try:
+            with np.load(self._path, allow_pickle=False) as stored:
+                arrays = dict(stored)
+            said = json.loads(arrays["said"].tobytes())
+            state = State(**said["state"])
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{self._path}: damaged ({error}); delete it to begin again"
+            ) from error
+        changed = [k for k, v in self._settings.items() if said["settings"].get(k) != v]
+        if changed:
+            raise InputError(
+                f"{self._path}: was begun with {changed[0]} {said['settings'].get(changed[0])}, "
+                f"not {self._settings[changed[0]]}; give what it was begun with, or another --work"
+            )
+        for part, variables in (("n", network.variables), ("o", optimizer.variables)):
+            for number, variable in enumerate(variables):
+                variable.assign(arrays[f"{part}{number}"])
+        best = [arrays[f"b{number}"] for number in range(len(network.get_weights()))]
+        return state, best

@@ -1,0 +1,230 @@
+"""Images with a mask beside them: the user's own, corrected ones from Slicer, simulated ones.
+
+`<name>.<any readable type>` goes with `<name>_mask.<type>`, with `<name>.seg.nrrd`, and with
+a DICOM segmentation that refers to it, in the same folder or in one below. `<name>.json`
+(patient, options.kind, split, positive; as `microcalc simulate` writes) and `cases.csv`
+(columns image, patient, kind, split, positive; any of the last four) say more.
+"""
+
+import csv
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from ...errors import InputError
+from ...reading import read_mammogram
+from .annotated import UNSTATED, AnnotatedImage, Annotation, Dataset, Problem
+from .masks import SEGMENTATION_FILE, read_mask, referenced_images, segmentation_header
+
+MASK_SUFFIX = "_mask"
+TABLE = "cases.csv"
+_IMAGE_TYPES = (
+    *(".dcm", ".dicom", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz"),
+    *(".tif", ".tiff", ".png", ".jpg", ".jpeg"),
+)
+_DICOM_MARK = b"DICM"
+
+
+@dataclass(frozen=True)
+class _Files:
+    """images: by stem. masks: (stem of its image, file); segmentations: DICOM SEG files."""
+
+    images: dict[str, list[Path]]
+    masks: list[tuple[str, Path]]
+    segmentations: list[Path]
+
+
+def read_dataset(root: Path, spacing_mm: tuple[float, float] | None) -> Dataset:
+    """Every image below a folder, each with exactly one mask, and what does not fit."""
+    files = _sort_files(root)
+    table, problems = _table(root)
+    masks, lost = _assign_masks(files)
+    problems += lost
+    images = []
+    for stem, paths in sorted(files.images.items()):
+        for path in paths:
+            name = stem if len(paths) == 1 else f"{path.parent.name}-{stem}"
+            own = masks.get(path, [])
+            if len(own) != 1:
+                problems.append(_mask_problem(name, path, own))
+                continue
+            try:
+                known = {**_described(path), **table.get(path.name, {}), **table.get(stem, {})}
+                images.append(_image(name, path, own[0], known, spacing_mm))
+            except InputError as error:
+                problems.append(Problem.of_error(name, error))
+    return Dataset(root, "folder", tuple(images), tuple(problems), spacing_mm)
+
+
+def load(name: str, path: Path, mask: Path, spacing_mm) -> Annotation:
+    """Read an image and its mask. Raises InputError."""
+    mammogram = read_mammogram(path, spacing_mm)
+    marked = read_mask(mask, mammogram)
+    return Annotation(mammogram, marked, marked & False)
+
+
+def _sort_files(root: Path) -> _Files:
+    files = _Files(defaultdict(list), [], [])
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        if not path.is_file() or any(part.startswith(".") for part in parts):
+            continue
+        stem, lower = _stem(path), path.name.lower()
+        if lower.endswith(SEGMENTATION_FILE):
+            files.masks.append((path.name[: -len(SEGMENTATION_FILE)], path))
+        elif not _may_be_image(path):
+            continue
+        elif stem.endswith(MASK_SUFFIX):
+            files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
+        elif _is_dicom(path) and segmentation_header(path) is not None:
+            files.segmentations.append(path)
+        else:
+            files.images[stem].append(path)
+    return files
+
+
+def _assign_masks(files: _Files) -> tuple[dict[Path, list[Path]], list[Problem]]:
+    """image -> its masks; and masks that belong to no image."""
+    masks: dict[Path, list[Path]] = defaultdict(list)
+    problems = []
+    for stem, mask in files.masks:
+        images = files.images.get(stem, [])
+        beside = [image for image in images if image.parent == mask.parent]
+        chosen = beside or images
+        if len(chosen) == 1:
+            masks[chosen[0]].append(mask)
+        else:
+            problems.append(
+                Problem(
+                    stem,
+                    mask.name,
+                    "a mask without an image" if not chosen else "fits more than one image",
+                    f"put it beside an image called {stem}, or move it away",
+                )
+            )
+    if files.segmentations:
+        by_uid = _by_instance(files.images)
+        for segmentation in files.segmentations:
+            header = segmentation_header(segmentation)
+            found = {by_uid[uid] for uid in referenced_images(header) if uid in by_uid}
+            if len(found) == 1:
+                masks[found.pop()].append(segmentation)
+            else:
+                problems.append(
+                    Problem(
+                        _stem(segmentation),
+                        segmentation.name,
+                        "a DICOM segmentation that refers to none (or several) of the images",
+                        "add the image it was made on, or move it away",
+                    )
+                )
+    return masks, problems
+
+
+def _by_instance(images: dict[str, list[Path]]) -> dict[str, Path]:
+    found = {}
+    for path in (path for paths in images.values() for path in paths):
+        header = _dicom_header(path)
+        if header is not None and header.get("SOPInstanceUID"):
+            found[str(header.SOPInstanceUID)] = path
+    return found
+
+
+def _mask_problem(name: str, path: Path, masks: list[Path]) -> Problem:
+    if not masks:
+        return Problem(
+            name,
+            path.name,
+            "no mask beside it",
+            f"put {_stem(path)}{MASK_SUFFIX}.nrrd there (all 0 when there is no MC), or exclude it",
+        )
+    several = ", ".join(mask.name for mask in masks)
+    return Problem(name, path.name, f"more than one mask: {several}", "keep the right one alone")
+
+
+def _image(name: str, path: Path, mask: Path, known: dict, spacing_mm) -> AnnotatedImage:
+    options = known.get("options") if isinstance(known.get("options"), dict) else {}
+    simulated = known.get("simulated") is True
+    return AnnotatedImage(
+        name=name,
+        patient=str(known.get("patient") or _patient(path) or name),
+        source="simulated" if simulated else f"folder {path.parent.name}",
+        files=(path, mask),
+        load=partial(load, name, path, mask, spacing_mm),
+        kind=str(known.get("kind") or options.get("kind") or UNSTATED),
+        split=known.get("split") or None,
+        positive=_truth_value(path, known.get("positive")),
+    )
+
+
+def _patient(path: Path) -> str | None:
+    header = _dicom_header(path)
+    return str(header.get("PatientID") or "") or None if header is not None else None
+
+
+def _described(path: Path) -> dict:
+    """What is said about an image in a JSON file beside it."""
+    beside = path.with_name(_stem(path) + ".json")
+    if not beside.is_file():
+        return {}
+    try:
+        known = json.loads(beside.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{beside.name}: not readable as JSON; write it again") from error
+    return known if isinstance(known, dict) else {}
+
+
+def _table(root: Path) -> tuple[dict[str, dict], list[Problem]]:
+    path = root / TABLE
+    if not path.is_file():
+        return {}, []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        known = {row["image"]: {k: v for k, v in row.items() if k and v} for row in rows}
+    except (KeyError, csv.Error, UnicodeDecodeError):
+        what = "not a table with a column 'image'"
+        return {}, [Problem(TABLE, TABLE, what, "write it as UTF-8 with that column")]
+    present = {path.name for path in root.rglob("*")} | {_stem(p) for p in root.rglob("*")}
+    missing = [name for name in known if name not in present]
+    return known, [
+        Problem(name, TABLE, f"names the image {name}, which is not there", "correct the table")
+        for name in missing
+    ]
+
+
+def _truth_value(path: Path, stated) -> bool | None:
+    if stated is None or isinstance(stated, bool):
+        return stated
+    words = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
+    if str(stated).strip().lower() not in words:
+        raise InputError(f"{path.name}: positive is {stated!r}; write yes or no in {TABLE}")
+    return words[str(stated).strip().lower()]
+
+
+def _stem(path: Path) -> str:
+    for ending in sorted(_IMAGE_TYPES, key=len, reverse=True):
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return path.stem
+
+
+def _may_be_image(path: Path) -> bool:
+    return path.name.lower().endswith(_IMAGE_TYPES) or _is_dicom(path)
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == _DICOM_MARK
+
+
+def _dicom_header(path: Path) -> pydicom.Dataset | None:
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True)
+    except (InvalidDicomError, OSError, ValueError):
+        return None

@@ -1,0 +1,57 @@
+"""How fast samples are drawn, cut and made into minibatches, and how fast they are learnt from.
+
+Usage: python Testing/benchmarks/training_access.py samples.sqlite [N [padding]]
+All figures are of one run, one after the other, on the cores that the process may use.
+"""
+
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+from MicrocalcSegmentationLib.networks import Architecture, build
+from MicrocalcSegmentationLib.training.minibatches import Minibatches, Plan
+from MicrocalcSegmentationLib.training.samples.access import Samples
+
+_SECONDS = 6.0
+
+
+def per_second(patches: int, work) -> float:
+    """Patches a second of a call that handles so many, after a few calls to warm up."""
+    for number in range(5):
+        work(number)
+    started, calls = time.perf_counter(), 0
+    while time.perf_counter() - started < _SECONDS:
+        work(calls)
+        calls += 1
+    return patches * calls / (time.perf_counter() - started)
+
+
+def main(path: str, side: str = "49", padding: str = "valid") -> None:
+    """Print the table."""
+    samples, architecture = Samples(Path(path)), Architecture(int(side), padding)
+    print(f"{len(os.sched_getaffinity(0))} cores, N {side}, {padding}, minibatches of 256")
+    for which in ("detector", "segmentator"):
+        plan = Plan(which, architecture)
+        whole = Minibatches(samples, plan)
+        bare = Minibatches(samples, Plan(which, architecture, augmentation=None))
+        network = build(architecture, which)
+        network.compile(keras.optimizers.Adam(), "categorical_crossentropy", jit_compile=False)
+        batch = whole.batch(0)
+        learn = partial(network.train_on_batch, batch.patches, batch.targets)
+        rates = {
+            "drawn and cut": per_second(256, bare.batch),
+            "drawn, cut, turned, varied": per_second(256, whole.batch),
+            "learnt from": per_second(256, lambda _, learn=learn: learn()),
+        }
+        for name, rate in rates.items():
+            ratio = rate / rates["learnt from"]
+            print(f"{which:12}{name:28}{rate:10,.0f} patches/s{ratio:8.1f} x training")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

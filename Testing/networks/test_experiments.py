@@ -1,0 +1,116 @@
+"""Experiments: trained alike, judged on test patients, laid out as the method's Table 2."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from MicrocalcSegmentationLib.errors import Cancelled, InputError
+from MicrocalcSegmentationLib.evaluation import experiments
+from MicrocalcSegmentationLib.evaluation.experiment_tables import write_results
+from MicrocalcSegmentationLib.evaluation.experiments import (
+    Experiment,
+    Setting,
+    experiment,
+    run_experiment,
+)
+from MicrocalcSegmentationLib.evaluation.stored_cases import stored_cases
+from MicrocalcSegmentationLib.networks import Architecture
+from MicrocalcSegmentationLib.pipeline import segment
+from MicrocalcSegmentationLib.progress import Silent
+from MicrocalcSegmentationLib.settings import Settings
+from MicrocalcSegmentationLib.training.learning import Course
+from PIL import Image
+
+TINY = Architecture(29, channels=(2, 2, 2, 2, 2, 2), features=2)
+VARIANTS = {p: replace(TINY, padding=p) for p in ("same", "valid", "context")}
+COURSE = Course(steps=2, batch_size=8, check_every=1, held=1, judged=40, judged_far=40)
+
+
+@pytest.fixture
+def setting(sample_database, tmp_path):
+    return Setting(sample_database, tmp_path, COURSE, segment, Settings(), False, 50)
+
+
+def test_the_methods_own_experiments_are_there():
+    padding = experiment("padding")
+    assert [(n, a.patch_side, a.padding) for n, a in padding.variants.items()] == [
+        ("same", 49, "same"),
+        ("valid", 49, "valid"),
+        ("context", 49, "context"),
+    ]
+    side = experiment("side", padding="same")
+    assert [(a.patch_side, a.padding) for a in side.variants.values()] == [
+        (29, "same"),
+        (39, "same"),
+        (49, "same"),
+    ]
+    with pytest.raises(InputError, match="experiment 'depth' is unknown"):
+        experiment("depth")
+
+
+def test_a_padding_experiment_makes_table_2(setting, tmp_path):
+    one = Experiment("padding", VARIANTS)
+    results = run_experiment(one, setting, Silent())
+    table = write_results(one, results, tmp_path)
+    lines = table.splitlines()
+    assert lines[0].endswith("Data: simulated.")
+    heads = [cell.strip() for cell in lines[2].split("|")[1:-1]]
+    assert heads == [
+        "class",
+        *(f"{w}, {p}" for w in ("detector", "segmentator") for p in ("same", "valid", "context")),
+    ]
+    rows = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in lines[4:9]}
+    assert list(rows) == ["C1", "C2", "C3", "C4", "**accuracy**"]
+    for variant, cell in zip(VARIANTS, rows["C4"][:3], strict=True):
+        assert float(cell) == pytest.approx(
+            100 * results[variant]["errors"]["detector"]["C4"], abs=0.01
+        )
+    assert lines[-1] == "All data are simulated: the figures say nothing about real images."
+    with (tmp_path / "table.csv").open() as file:
+        stored = list(csv.DictReader(file))
+    assert len(stored) == 3 * 2 * 5
+    assert {row["patches"] for row in stored if row["class"] == "C4"} == {"50"}
+    for name in ("errors", "detector", "segmentator"):
+        picture = np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"))
+        assert picture.std() > 5
+
+
+def test_a_stopped_experiment_goes_on_and_finished_pairs_are_kept(setting, monkeypatch):
+    one = Experiment("padding", {p: VARIANTS[p] for p in ("same", "valid")})
+
+    class StopInTheSecond:
+        def report(self, fraction, text):
+            if fraction > 0.7:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run_experiment(one, setting, StopInTheSecond())
+    results = run_experiment(one, setting, Silent())
+    monkeypatch.setattr(experiments, "train_network", None)  # nothing is trained again
+    assert run_experiment(one, setting, Silent()) == results
+    with pytest.raises(InputError, match=r"result.json: is of other settings; give those"):
+        run_experiment(one, replace(setting, course=replace(COURSE, steps=3)), Silent())
+
+
+def test_pairs_are_judged_on_the_whole_images_of_test_patients(
+    setting, tmp_path, make_findings, sample_database
+):
+    seen = []
+
+    def nothing_found(mammogram, model, settings, progress):
+        seen.append(mammogram.source.name)
+        return make_findings({}, [], mammogram.geometry, mammogram.pixels.shape)
+
+    whole = replace(setting, segment=nothing_found, whole_images=True)
+    one = Experiment("padding", {"valid": TINY})
+    results = run_experiment(one, whole, Silent())
+    cases = stored_cases(sample_database)
+    assert seen == [f"{case.name.name}.nrrd" for case in cases]
+    truth = [case.load()[1] for case in cases]
+    share = sum(mask.sum() for mask in truth) / sum(mask.size for mask in truth)
+    figures = results["valid"]["whole"]
+    assert figures["pixel_accuracy"]["value"] == pytest.approx(1 - share)
+    assert figures["pixel_fpr"]["value"] == 0
+    table = write_results(one, results, tmp_path)
+    assert "| whole-image pixel accuracy | 0.99" in table
