@@ -35,7 +35,7 @@ def expose_digital(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     signal = gaussian_filter(np.exp(-attenuation), blur_mm / spacing_mm, truncate=3.0)
     typical = np.exp(-np.median(attenuation[::16, ::16][attenuation[::16, ::16] > 0]))
     # Of one exposure, a smaller pixel holds fewer photons.
-    level = rng.uniform(0.02, 0.034) * min(0.07 / spacing_mm, 1.5)
+    level = rng.uniform(0.024, 0.041) * min(0.07 / spacing_mm, 1.5)
     noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.8, 1.5))
     noise *= np.float32(level) * np.sqrt(np.float32(typical) / signal)
     return Exposure(noise - np.log(signal), float(blur_mm / spacing_mm))
@@ -49,15 +49,15 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     """
     blur_mm = rng.uniform(0.045, 0.075)
     log_exposure = -gaussian_filter(attenuation, blur_mm / spacing_mm, truncate=3.0)
-    level = rng.uniform(0.025, 0.04)
-    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (1.0, 1.6))
+    level = rng.uniform(0.03, 0.046)
+    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.9, 1.4))
     log_exposure += np.float32(level) * noise
     tissue = log_exposure[::16, ::16][attenuation[::16, ::16] > 0.3]
     middle = np.float32(np.percentile(tissue, 30) + rng.uniform(-0.3, 0.4))
     highest = np.float32(rng.uniform(3.2, 4.0))
     steepness = np.float32(4 * rng.uniform(2.6, 3.8) / 2.303 / highest)
     bright = highest / (1 + np.exp(steepness * (log_exposure - middle)))
-    bright += np.float32(rng.uniform(0.05, 0.08)) * noise
+    bright += np.float32(rng.uniform(0.06, 0.09)) * noise
     bright += _drift(attenuation.shape, rng)[None]
     return Exposure(bright.astype(np.float32), float(blur_mm / spacing_mm))
 

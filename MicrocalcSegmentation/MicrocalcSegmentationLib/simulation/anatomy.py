@@ -95,7 +95,7 @@ def render(
     return Anatomy(np.where(inside, np.maximum(total, 0), 0).astype(np.float32), inside)
 
 
-DETAIL = 0.02  # attenuation, deviation of the texture below a millimetre in an average breast
+DETAIL = 0.019  # attenuation, deviation of the texture below a millimetre in an average breast
 
 
 def _fine_texture(shape, spacing_mm: float, roughness: float, rng) -> np.ndarray:

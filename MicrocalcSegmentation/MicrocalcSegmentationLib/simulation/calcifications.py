@@ -13,12 +13,12 @@ SUPERSAMPLING = 4  # at least; more where a calcification is thinner than a pixe
 MASK_LEVEL = 0.25  # of the peak thickness before blur: there an MC begins
 
 # Facts measured on real images: median diameter 0.24 - 0.26 mm, 0.1 - 1.2 mm in all.
-SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.25, 0.45, (0.1, 1.0)
+SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.26, 0.42, (0.14, 1.0)
 
 MORPHOLOGIES = ("punctate", "amorphous", "coarse heterogeneous", "fine pleomorphic", "fine linear")
-_MORPHOLOGY_SHARES = (0.28, 0.17, 0.15, 0.28, 0.12)
+_MORPHOLOGY_SHARES = (0.3, 0.17, 0.15, 0.3, 0.08)
 DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
-_DISTRIBUTION_SHARES = (0.66, 0.12, 0.12, 0.07, 0.03)
+_DISTRIBUTION_SHARES = (0.72, 0.12, 0.12, 0.03, 0.01)
 SINGLE = "single"
 BENIGN_ONES = ("rim", "popcorn", "milk of calcium", "skin", "large round")
 BENIGN = ("vascular", *BENIGN_ONES)
@@ -121,7 +121,7 @@ class _Look:
 def cluster(centre_rc, spacing_mm: float, rng, group: int = 1, towards: float = 0.0):
     """A list of `Placed` for one cluster, alike in kind.
 
-    Strength is log-uniform over clusters and varies within one as measured: an MC's peak
+    Strength is log-normal over clusters and varies within one as measured: an MC's peak
     relative to the strongest 0.31 / 0.80 / 1.0 (5 / 50 / 95 %). towards: direction of the
     nipple in radians, along which linear and segmental ones run.
     """
@@ -129,7 +129,7 @@ def cluster(centre_rc, spacing_mm: float, rng, group: int = 1, towards: float = 
     distribution = str(rng.choice(DISTRIBUTIONS, p=_DISTRIBUTION_SHARES))
     direction = towards + rng.normal(0, 0.4)
     offsets_mm = _offsets(distribution, _count(morphology, rng), direction, rng)
-    level = float(np.exp(rng.uniform(np.log(2.0), np.log(8.0))))
+    level = float(np.clip(rng.lognormal(np.log(2.6), 0.6), 1.2, 14))
     size = {"amorphous": 0.17, "punctate": 0.22, "coarse heterogeneous": 0.5}.get(
         morphology, SIZE_MEDIAN_MM
     )
@@ -145,11 +145,11 @@ def _count(morphology: str, rng) -> int:
 
 
 def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray:
-    """(count, 2) row and column in mm about the centre, at least 0.25 mm apart."""
+    """(count, 2) row and column in mm about the centre, at least 0.4 mm apart."""
     long_mm, wide_mm = {
         "grouped": (rng.uniform(1.5, 5.5), rng.uniform(1.2, 5.0)),
-        "linear": (rng.uniform(5, 14), rng.uniform(0.3, 0.9)),
-        "segmental": (rng.uniform(8, 18), rng.uniform(2.5, 6)),
+        "linear": (rng.uniform(4, 8), rng.uniform(0.4, 0.9)),
+        "segmental": (rng.uniform(5, 8), rng.uniform(2, 4)),
         "regional": (rng.uniform(11, 20), rng.uniform(9, 16)),
         "diffuse": (rng.uniform(25, 40), rng.uniform(20, 35)),
     }[distribution]
@@ -165,7 +165,7 @@ def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray
         # A segment narrows towards the nipple.
         narrow = (1 - 0.7 * along) if distribution == "segmental" else 1.0
         place = _turned(along * long_mm, across * wide_mm * narrow, direction)
-        if all(np.hypot(*(place - other)) > 0.25 for other in places):
+        if all(np.hypot(*(place - other)) > 0.4 for other in places):
             places.append(place)
     return np.array(places).reshape(-1, 2)
 
@@ -176,7 +176,7 @@ def _turned(along: float, across: float, direction: float) -> np.ndarray:
 
 
 def _member(place, look: _Look, group: int, rng) -> Placed:
-    strength = look.level * float(np.exp(0.35 * rng.standard_normal()))
+    strength = look.level * float(np.exp(0.22 * rng.standard_normal()))
     spread = 0.25 if look.morphology in ("punctate", "amorphous") else SIZE_LOG_SIGMA
     size = float(np.clip(rng.lognormal(np.log(look.size_mm), spread), *SIZE_RANGE_MM))
     shape: dict = {"elongation": rng.uniform(0.55, 1.0)}
@@ -188,11 +188,11 @@ def _member(place, look: _Look, group: int, rng) -> Placed:
     elif look.morphology == "fine linear":
         size = float(np.clip(size * rng.uniform(1.5, 3), 0.2, 1.0))
         angle = np.pi / 2 - look.direction + rng.normal(0, 0.5)
-        shape = {"elongation": rng.uniform(0.15, 0.4), "angle": angle}
+        shape = {"elongation": rng.uniform(0.25, 0.5), "angle": angle}
     else:
         shape |= {"lumps": int(rng.integers(1, 5))}
         if rng.random() < 0.15:
-            shape["elongation"] = rng.uniform(0.2, 0.4)
+            shape["elongation"] = rng.uniform(0.3, 0.5)
     return Placed(*place, size, strength, kind=look.morphology, group=group, **shape)
 
 

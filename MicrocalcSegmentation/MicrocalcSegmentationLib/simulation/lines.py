@@ -73,7 +73,7 @@ def _ligaments(shape: Outline, count: int, rng) -> list[Line]:
         heading = _towards_nipple(shape, place) + rng.normal(0, spread)
         path = _curve(place, heading, rng.lognormal(2.9, 0.6), 0.012, rng)
         sigma = float(np.exp(rng.uniform(np.log(0.07), np.log(0.4))))
-        strength = 0.16 * rng.lognormal(0, 0.5)
+        strength = 0.13 * rng.lognormal(0, 0.5)
         lines.append(Line(path, sigma, strength * _fading(len(path), rng)))
     return lines
 

@@ -19,7 +19,9 @@ class Outline:
     """view: "CC" or "MLO". depth_mm: (rows,) how far the breast reaches from the chest wall.
 
     to_air_mm: (rows, cols) float32, distance to the skin, negative outside.
-    nipple_mm: (down, out). thickness_mm: between the paddles.
+    nipple_mm: (down, out). thickness_mm: between the paddles, in the middle of the image.
+    tilt: (down, out) relative change of thickness from one end of the image to the other,
+    for paddles bend.
     """
 
     view: str
@@ -27,6 +29,7 @@ class Outline:
     to_air_mm: np.ndarray
     nipple_mm: tuple[float, float]
     thickness_mm: float
+    tilt: tuple[float, float] = (0.0, 0.0)
 
 
 def outline(view: str, size_mm: tuple[float, float], rng) -> Outline:
@@ -43,9 +46,9 @@ def outline(view: str, size_mm: tuple[float, float], rng) -> Outline:
     outwards = (np.arange(cols) + 0.5) * GRID_MM
     inside = outwards[None] < depth[:, None]
     inside |= _nipple_bump(down, outwards, (nipple_down, nipple_out), rng)
-    return Outline(
-        view, depth, _signed_distance(inside), (nipple_down, nipple_out), rng.uniform(32, 68)
-    )
+    thickness_mm, tilt = rng.uniform(32, 68), (rng.uniform(-0.15, 0.15), rng.uniform(-0.35, 0.05))
+    nipple_mm = (nipple_down, nipple_out)
+    return Outline(view, depth, _signed_distance(inside), nipple_mm, thickness_mm, tilt)
 
 
 def _signed_distance(inside: np.ndarray) -> np.ndarray:
@@ -112,13 +115,19 @@ def depths_cm(shape: Outline, skin_mm: float) -> tuple[np.ndarray, np.ndarray]:
     inward = np.clip(shape.to_air_mm, 0, radius)
     whole = _chord(radius, inward)
     inner = _chord(radius - skin_mm, np.clip(inward - skin_mm, 0, None))
-    return (inner / 10).astype(np.float32), ((whole - inner) / 10).astype(np.float32)
+    tilted = (inner / 10).astype(np.float32) * _relative_thickness(shape)
+    return tilted, ((whole - inner) / 10).astype(np.float32)
+
+
+def _relative_thickness(shape: Outline) -> np.ndarray:
+    rows, cols = (np.linspace(-0.5, 0.5, n, dtype=np.float32) for n in shape.to_air_mm.shape)
+    return 1 + np.float32(shape.tilt[0]) * rows[:, None] + np.float32(shape.tilt[1]) * cols[None]
 
 
 def missing_cm(shape: Outline) -> np.ndarray:
     """(rows, cols) float32, how much thinner than between the paddles the breast is."""
     radius = shape.thickness_mm / 2
-    depth = _chord(radius, np.clip(shape.to_air_mm, 0, radius))
+    depth = _chord(radius, np.clip(shape.to_air_mm, 0, radius)) * _relative_thickness(shape)
     return ((shape.thickness_mm - depth) / 10).astype(np.float32)
 
 

@@ -26,7 +26,7 @@ def gland_share(shape: Outline, density: str, rng) -> np.ndarray:
     stretch = rng.uniform(1.1, 2.0)
     roughness = rng.uniform(3.1, 3.6)
     heights = [
-        frame.field((roughness, roughness, 1.0), stretch, rng) + bias + rng.normal(0, 0.25)
+        frame.field((1.5, roughness, 0.12), stretch, rng) + bias + rng.normal(0, 0.25)
         for _ in range(slabs)
     ]
     wanted = rng.uniform(*_MEAN_SHARE[density])
