@@ -21,6 +21,7 @@ from MicrocalcSegmentationLib.simulation.insertion import (
     insert,
     local_blur_px,
 )
+from MicrocalcSegmentationLib.simulation.insertion import counts as counts_as_mc
 from MicrocalcSegmentationLib.simulation.lines import Line, draw_lines
 from MicrocalcSegmentationLib.simulation.outline import GRID_MM, VIEWS, depths_cm, outline
 from MicrocalcSegmentationLib.simulation.parenchyma import DENSITIES, gland_share
@@ -106,13 +107,14 @@ def test_clusters_have_the_measured_sizes():
     clusters = [cluster((0, 0), 0.05, rng) for _ in range(300)]
     counts = [len(members) for members in clusters]
     sizes = [placed.size_mm for members in clusters for placed in members]
-    strengths = [placed.strength for members in clusters for placed in members]
+    strengths = [one.strength for members in clusters for one in members if counts_as_mc(one)]
     # Measured on real clusters: 7 to 42 MCs, median 16; diameter 0.16 / 0.24 / 0.88 mm.
     assert 10 <= np.median(counts) <= 18
     assert 0.2 <= np.median(sizes) <= 0.3
     assert np.min(sizes) >= 0.1
     assert np.max(sizes) <= 1.2
-    assert 2.5 <= np.median(strengths) <= 5.5
+    # Peak over local deviation 3.4 in the middle, of which noise adds about one.
+    assert 2.2 <= np.median(strengths) <= 4
 
 
 @pytest.mark.parametrize("kind", ["digital", "film"])
@@ -216,7 +218,8 @@ def test_the_breast_bulges_from_the_chest_wall_and_thins_towards_its_rim(view):
         nipple = int(breast.outline.nipple_mm[0] / GRID_MM)
         assert inside[nipple, 0]
         assert not inside[nipple, -5:].any()
-        inner, skin = depths_cm(breast.outline, 1.5)
+        level = replace(breast.outline, tilt=(0.0, 0.0))
+        inner, skin = depths_cm(level, 1.5)
         rim = (breast.outline.to_air_mm > 0) & (breast.outline.to_air_mm < 1)
         deep = breast.outline.to_air_mm > 40
         assert (inner[rim] < 1.5).all()
