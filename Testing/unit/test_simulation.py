@@ -9,6 +9,7 @@ from MicrocalcSegmentationLib.simulation.calcifications import (
     BENIGN_ONES,
     MASK_LEVEL,
     Placed,
+    Site,
     benign,
     cluster,
     draw,
@@ -104,7 +105,7 @@ def test_an_mc_at_the_very_corner_is_cut_not_refused():
 
 def test_clusters_have_the_measured_sizes():
     rng = np.random.default_rng(0)
-    clusters = [cluster((0, 0), 0.05, rng) for _ in range(300)]
+    clusters = [cluster(Site((0, 0)), 0.05, rng) for _ in range(300)]
     counts = [len(members) for members in clusters]
     sizes = [placed.size_mm for members in clusters for placed in members]
     strengths = [one.strength for members in clusters for one in members if counts_as_mc(one)]

@@ -22,9 +22,10 @@ examples:
   microcalc demo
   microcalc demo --output somewhere --seed 3"""
 _DEFAULT_SEED = 1
-_SPACING_MM = 0.1  # as GE's units; the quickest of the usual ones
-_SHAPE = (1800, 1300)  # 18 x 13 cm, a small breast: the demo is to take under a minute
+_SPACING_MM = 0.07
+_SHAPE = (2200, 1600)  # 15 x 11 cm, a small breast: the demo is to take under a minute
 _CLUSTERS = 2
+_LEVEL = 8.0  # plain to see: a demo shows how it works, not how well
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +66,9 @@ def run(args: argparse.Namespace) -> int:
 def _simulate(args: argparse.Namespace):
     from ..simulation.cases import CaseOptions, simulate_case, write_case
 
-    options_of_case = CaseOptions(spacing_mm=_SPACING_MM, shape=_SHAPE, clusters=_CLUSTERS)
+    options_of_case = CaseOptions(
+        spacing_mm=_SPACING_MM, shape=_SHAPE, clusters=_CLUSTERS, level=_LEVEL
+    )
     case = simulate_case(args.seed, options_of_case)
     return case, write_case(case, args.output)["image"]
 

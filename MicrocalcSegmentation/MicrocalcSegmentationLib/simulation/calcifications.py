@@ -118,24 +118,39 @@ class _Look:
     direction: float
 
 
-def cluster(centre_rc, spacing_mm: float, rng, group: int = 1, towards: float = 0.0):
-    """A list of `Placed` for one cluster, alike in kind.
+@dataclass(frozen=True)
+class Site:
+    """Where a cluster goes, and how plain it is.
+
+    centre_rc: (row, col) in pixels. group: its number. towards: direction of the nipple in
+    radians, along which linear and segmental ones run. level: its MCs' typical strength in
+    local deviations; None draws it.
+    """
+
+    centre_rc: tuple[float, float]
+    group: int = 1
+    towards: float = 0.0
+    level: float | None = None
+
+
+def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
+    """The MCs of one cluster, alike in kind.
 
     Strength is log-normal over clusters and varies within one as measured: an MC's peak
-    relative to the strongest 0.31 / 0.80 / 1.0 (5 / 50 / 95 %). towards: direction of the
-    nipple in radians, along which linear and segmental ones run.
+    relative to the strongest 0.31 / 0.80 / 1.0 (5 / 50 / 95 %).
     """
     morphology = str(rng.choice(MORPHOLOGIES, p=_MORPHOLOGY_SHARES))
     distribution = str(rng.choice(DISTRIBUTIONS, p=_DISTRIBUTION_SHARES))
-    direction = towards + rng.normal(0, 0.4)
+    direction = site.towards + rng.normal(0, 0.4)
     offsets_mm = _offsets(distribution, _count(morphology, rng), direction, rng)
-    level = float(np.clip(rng.lognormal(np.log(2.6), 0.6), 1.2, 14))
+    drawn = float(np.clip(rng.lognormal(np.log(2.6), 0.6), 1.2, 14))
+    level = drawn if site.level is None else site.level
     size = {"amorphous": 0.17, "punctate": 0.22, "coarse heterogeneous": 0.5}.get(
         morphology, SIZE_MEDIAN_MM
     )
     look = _Look(morphology, size * rng.lognormal(0, 0.15), level, direction)
-    places = np.asarray(centre_rc) + offsets_mm / spacing_mm
-    return [_member(place, look, group, rng) for place in places]
+    places = np.asarray(site.centre_rc) + offsets_mm / spacing_mm
+    return [_member(place, look, site.group, rng) for place in places]
 
 
 def _count(morphology: str, rng) -> int:

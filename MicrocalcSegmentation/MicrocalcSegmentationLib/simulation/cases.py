@@ -13,7 +13,7 @@ from ..geometry import Geometry
 from ..mammogram import Mammogram, Source
 from . import acquisition, anatomy
 from .calcifications import Placed
-from .content import calcify
+from .content import Contents, calcify
 from .dicom_mg import Encoding, write_dicom_mg
 from .insertion import Ground, Inserted, counts, insert
 from .outline import VIEWS
@@ -36,7 +36,8 @@ class CaseOptions:
 
     clusters: how many; None draws 0 to 3. singles: isolated MCs; None draws.
     view: "CC" or "MLO". density: BI-RADS, "A" to "D". laterality: "L" or "R". None draws.
-    raw: True gives a digital image for processing, in log attenuation.
+    raw: True gives a digital image for processing, in log attenuation. level: typical
+    strength of clusters' MCs in deviations of the local texture; None draws for each.
     """
 
     kind: str = "digital"
@@ -48,6 +49,7 @@ class CaseOptions:
     density: str | None = None
     laterality: str | None = None
     raw: bool = False
+    level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def simulate_case(seed: int, options: CaseOptions | None = None) -> SimulatedCas
     rendered = anatomy.render(breast, shape, spacing, rng)
     expose = acquisition.expose_film if options.kind == "film" else acquisition.expose_digital
     exposure = expose(rendered.attenuation, spacing, rng)
-    placed = calcify(breast, spacing, options.clusters, options.singles, rng)
+    contents = Contents(options.clusters, options.singles, options.level)
+    placed = calcify(breast, spacing, contents, rng)
     ground = Ground(exposure.values, rendered.breast, spacing, exposure.blur_px)
     inserted = insert(ground, placed, rng)
     missing_cm = anatomy.window_of(missing_cm_of(breast.outline), shape, spacing)

@@ -1,10 +1,12 @@
 """Which calcifications a simulated breast holds, and where."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from . import calcifications
 from .anatomy import Breast
-from .calcifications import BENIGN_ONES, Placed
+from .calcifications import BENIGN_ONES, Placed, Site
 from .lines import vascular_paths
 from .outline import GRID_MM
 
@@ -13,18 +15,27 @@ VASCULAR_SHARE = 0.15  # of breasts; 0.1 to 0.4 with age
 _FROM_SKIN_MM = 6.0
 
 
-def calcify(
-    breast: Breast, spacing_mm: float, clusters: int | None, singles: int | None, rng
-) -> list[Placed]:
-    """Clusters, single MCs, benign and vascular calcifications; None draws how many.
+@dataclass(frozen=True)
+class Contents:
+    """What a breast holds. clusters, singles: how many; None draws.
 
-    Clusters are numbered from 1. With clusters or singles given as 0 there are none, but
-    benign ones stay: they are what a normal mammogram holds.
+    level: typical strength of clusters' MCs in local deviations; None draws for each.
     """
-    if clusters is None:
-        clusters = int(rng.choice(4, p=CLUSTER_SHARES))
-    if singles is None:
-        singles = int(rng.poisson(3))
+
+    clusters: int | None = None
+    singles: int | None = None
+    level: float | None = None
+
+
+def calcify(breast: Breast, spacing_mm: float, contents: Contents, rng) -> list[Placed]:
+    """Clusters numbered from 1, single MCs, benign and vascular calcifications.
+
+    With clusters or singles given as 0 there are none, but benign ones stay: they are what a
+    normal mammogram holds.
+    """
+    drawn = int(rng.choice(4, p=CLUSTER_SHARES)), int(rng.poisson(3))
+    clusters = drawn[0] if contents.clusters is None else contents.clusters
+    singles = drawn[1] if contents.singles is None else contents.singles
     room = np.argwhere(breast.outline.to_air_mm[::5, ::5] > _FROM_SKIN_MM) * 5 * GRID_MM
     if len(room) == 0:
         return []
@@ -36,9 +47,9 @@ def calcify(
     for number in range(1, clusters + 1):
         centre = anywhere()
         down, out = np.array(breast.outline.nipple_mm) - centre
-        placed += calcifications.cluster(
-            centre / spacing_mm, spacing_mm, rng, number, float(np.arctan2(down, out))
-        )
+        towards = float(np.arctan2(down, out))
+        site = Site(tuple(centre / spacing_mm), number, towards, contents.level)
+        placed += calcifications.cluster(site, spacing_mm, rng)
     for _ in range(singles):
         placed.append(calcifications.single(anywhere() / spacing_mm, rng))
     for _ in range(rng.poisson(0.8)):

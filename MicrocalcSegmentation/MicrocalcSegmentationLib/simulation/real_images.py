@@ -9,7 +9,7 @@ from ..breast import breast_region
 from ..errors import InputError
 from ..mammogram import Mammogram
 from . import calcifications
-from .calcifications import BENIGN_ONES, Placed
+from .calcifications import BENIGN_ONES, Placed, Site
 from .cases import CaseOptions, SimulatedCase
 from .insertion import Ground, insert
 
@@ -80,7 +80,8 @@ def _placed(room: np.ndarray, spacing_mm: float, contents: Contents, rng) -> lis
     placed: list[Placed] = []
     for number in range(1, contents.clusters + 1):
         direction = rng.uniform(0, 2 * np.pi)
-        placed += calcifications.cluster(anywhere(), spacing_mm, rng, number, direction)
+        site = Site(tuple(anywhere()), number, direction)
+        placed += calcifications.cluster(site, spacing_mm, rng)
     placed += [calcifications.single(anywhere(), rng) for _ in range(contents.singles)]
     for _ in range(contents.benign):
         placed.append(calcifications.benign(anywhere(), str(rng.choice(BENIGN_ONES)), rng))

@@ -15,7 +15,7 @@ from ..normalisation import normalise
 from ..resampling import resize, resize_mask, working_shape
 from ..settings import METHOD_SPACING_MM
 from ..simulation import acquisition, anatomy, calcifications
-from ..simulation.calcifications import BENIGN_ONES
+from ..simulation.calcifications import BENIGN_ONES, Site
 from ..simulation.insertion import Ground, Inserted, insert
 from ..simulation.outline import GRID_MM, VIEWS
 from ..simulation.outline import missing_cm as missing_cm_of
@@ -134,7 +134,8 @@ def _calcifications(shape, spacing: float, rng) -> list[calcifications.Placed]:
     placed = [calcifications.single(anywhere(), rng) for _ in range(rng.poisson(6))]
     for number in range(1, int(rng.integers(2, 7))):
         direction = rng.uniform(0, 2 * np.pi)
-        placed += calcifications.cluster(anywhere(), spacing, rng, number, direction)
+        site = Site(tuple(anywhere()), number, direction)
+        placed += calcifications.cluster(site, spacing, rng)
     for _ in range(rng.poisson(1.5)):
         placed.append(calcifications.benign(anywhere(), str(rng.choice(BENIGN_ONES)), rng))
     if rng.random() < 0.2:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from ...simulation.calcifications import cluster
+from ...simulation.calcifications import Site, cluster
 from ...simulation.insertion import Ground, insert
 from .real_images import Background, room_for_crop
 from .samples import CROP_SIDE, Crop, crop_at
@@ -34,7 +34,7 @@ def inserted_crop(background: Background, seed: int) -> Crop | None:
     place = room_for_crop(background, rng)
     if place is None:
         return None
-    placed = cluster(place, background.spacing_mm, rng)
+    placed = cluster(Site(tuple(place)), background.spacing_mm, rng)
     ground = Ground(background.pixels, background.inside, background.spacing_mm)
     inserted = insert(ground, placed, rng)
     return Crop(crop_at(inserted.pixels, *place), f"into {background.text}, {len(placed)} MCs")
