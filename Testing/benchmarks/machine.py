@@ -29,7 +29,11 @@ def matrix_product_rate(side: int = 2048) -> float:
 
 def describe() -> dict[str, str]:
     """Processor, cores, memory, libraries, and how busy the machine is already."""
-    described = {"processor": _processor(), "cores": str(cores()), "system": platform.platform()}
+    described = {
+        "processor": _processor(),
+        "cores": str(cores()),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
     if hasattr(os, "sysconf"):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         described["memory"] = f"{memory:.0f} GiB"

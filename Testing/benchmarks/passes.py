@@ -67,14 +67,20 @@ def reference_passes(subject: Subject, model, engine: str, sample: int) -> list[
     starts = window_grid(subject.inside, SIDE)
     some = starts[rng.choice(len(starts), min(sample, len(starts)), replace=False)]
     detector = open_network(model, "detector", engine, "cpu")
-    scan = best_of(1, lambda: score_patches(subject.values, some, SIDE, detector.patches, WORK))
+    scan = best_of(
+        1,
+        lambda: score_patches(subject.values, some, SIDE, detector.patches, WORK),
+    )
     places = np.flatnonzero(subject.candidates)
     where = np.zeros(subject.candidates.shape, bool)
     chosen = rng.choice(places, min(sample, len(places)), replace=False)
     where.ravel()[chosen] = True
     segmentator = open_network(model, "segmentator", engine, "cpu")
     classify = best_of(
-        1, lambda: score_pixels(subject.values, where, SIDE, segmentator.patches, WORK)
+        1,
+        lambda: score_pixels(
+            subject.values, where, segmentator.architecture, segmentator.patches, WORK
+        ),
     )
     return [
         Pass(f"{which}, patch by patch, {engine}", seconds * all_ / some_, None, how)
