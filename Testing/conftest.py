@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,23 @@ CLUSTERED = {
     2: [(80, 60), (84, 68), (90, 63), (95, 71), (88, 77), (99, 66), (92, 55)],
 }
 ISOLATED = [(55, 10), (70, 84)]
+
+
+DRAWING, TENSORFLOW = {"scene", "widget"}, {"networks"}
+
+
+def pytest_collection_modifyitems(items):
+    """Keep VTK's drawing and TensorFlow in processes of their own.
+
+    Mesa and TensorFlow each bring an LLVM; drawing after both are loaded ends the process.
+    """
+    here = Path(__file__).parent
+    folders = {item.path.relative_to(here).parts[0] for item in items}
+    if folders & DRAWING and folders & TENSORFLOW:
+        raise pytest.UsageError(
+            "run Testing/scene and Testing/widget by themselves, as README's command does: "
+            "VTK's drawing and TensorFlow do not bear one another in one process"
+        )
 
 
 @pytest.fixture(autouse=True)
