@@ -352,7 +352,7 @@ def test_ctrl_c_of_the_command_leaves_whole_images_only(tmp_path):
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGINT)
     _, complaint = running.communicate(timeout=60)
-    assert running.returncode == 130
+    assert running.returncode == 130, complaint
     assert complaint.strip().endswith("microcalc: stopped; what was finished before is kept")
     assert "Traceback" not in complaint
     names = [name.split("/")[1].split(".")[0] for name in files_of(output)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from ..errors import InputError
@@ -35,7 +35,8 @@ def run_all(jobs: Iterable[Callable[[], Result]], processes: int) -> Iterator[Re
         return
     with _one_thread_each():
         # Spawned, not forked: threads of the libraries loaded here do not survive a fork.
-        pool = ProcessPoolExecutor(processes, get_context("spawn"), _end_on_interrupt)
+        others = set(active_children())
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts_alone)
         try:
             yield from _results(pool, jobs, 2 * processes)
         except BrokenProcessPool as error:
@@ -43,6 +44,10 @@ def run_all(jobs: Iterable[Callable[[], Result]], processes: int) -> Iterator[Re
                 "a process was ended from outside, for lack of memory perhaps; give the same "
                 "command again with fewer --jobs"
             ) from error
+        except BaseException:  # Ctrl-C and a caller that stops, too: no job is waited for
+            for process in set(active_children()) - others:
+                process.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -60,10 +65,10 @@ def _results(pool, jobs: Iterable[Callable[[], Result]], ahead: int) -> Iterator
         yield from (future.result() for future in done)
 
 
-def _end_on_interrupt() -> None:
-    # At a terminal Ctrl-C reaches every process. The parent says that work was stopped and
-    # clears away what is unfinished; a traceback from each worker would say nothing more.
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(130))
+def _leave_interrupts_alone() -> None:
+    # At a terminal Ctrl-C reaches every process. The parent alone decides: workers that died
+    # of it first would look like workers ended for lack of memory.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
