@@ -37,12 +37,12 @@ def test_sheets_are_normalised_and_labelled_where_it_is_bright(sheets):
 def test_targets_lie_where_the_network_looks(which, sheets, small):
     """A tile's target (i, j) is that of the patch that starts at (4 i, 4 j) of the tile."""
     tiles = Tiles(sheets, which, small, seed=0)
-    pixels, targets, weights = tiles.batch(6)
-    assert pixels.shape == (6, 208, 208, 1)
-    assert targets.shape == (6, 41, 41, 2)
+    pixels, targets, weights = tiles.batch(24)
+    assert pixels.shape == (24, 112, 112, 1)
+    assert targets.shape == (24, 17, 17, 2)
     positive = targets[..., 1] > 0
     assert (weights[positive] > 0).mean() > 0.5
-    centres = pixels[:, 24 : 24 + 4 * 41 : 4, 24 : 24 + 4 * 41 : 4, 0]
+    centres = pixels[:, 24 : 24 + 4 * 17 : 4, 24 : 24 + 4 * 17 : 4, 0]
     if which == "segmentator":
         assert centres[positive].mean() > centres[~positive].mean() + 1
 

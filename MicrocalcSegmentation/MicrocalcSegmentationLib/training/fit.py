@@ -1,7 +1,7 @@
 """Fitting one network on tiles of sheets.
 
 A `valid` network slides over a tile and answers for every fourth pixel each way: one
-pass gives as many patches as 1,681 single ones, for the work of sixty.
+pass gives as many patches as 289 single ones, for the work of forty.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,12 @@ from scipy.ndimage import maximum_filter
 
 from ..networks import Architecture, build
 from ..progress import Progress
-from .sheets import IGNORED, MC, Sheet
+from .sheets import BACKGROUND, IGNORED, MC, Sheet
 
-TILE_PX = 208
+TILE_PX = 112  # small, so that half of all tiles are filled by what lies around an MC
 RIM_PX = 4
+AROUND_MC, HARD = 0.6, 0.25  # shares of tiles: around an MC; around what the network got wrong
+MINED_SHEETS, MINED_EACH = 120, 25
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,18 @@ class Schedule:
     The rate halves when the validation loss has not fallen for `patience` checks, and at
     each share of the steps in `halve_at`, so that a fixed budget ends settled. Training
     ends at `steps` or when the rate falls below `smallest_rate`; the weights of the best
-    check are kept.
+    check are kept. At each share in `mine_at` the network looks at whole sheets, and a
+    quarter of later tiles show what it took for MCs.
     """
 
     steps: int = 2000
-    tiles_per_step: int = 16
+    tiles_per_step: int = 48
     rate: float = 2e-3
-    smallest_rate: float = 5e-5
+    smallest_rate: float = 2e-5
     check_every: int = 100
-    patience: int = 3
-    halve_at: tuple[float, ...] = (0.5, 0.65, 0.8, 0.9)
+    patience: int = 5
+    halve_at: tuple[float, ...] = (0.4, 0.55, 0.7, 0.8, 0.88, 0.94)
+    mine_at: tuple[float, ...] = (0.25, 0.5, 0.75)
     validation_steps: int = 24
     seed: int = 0
 
@@ -52,7 +56,7 @@ class Target:
     known: np.ndarray
 
 
-POSITIVE_SHARE = {"detector": 1.0, "segmentator": 0.4}  # positives' weight over negatives'
+POSITIVE_SHARE = {"detector": 1.0, "segmentator": 0.5}  # positives' weight over negatives'
 
 
 def detector_target(sheet: Sheet, side: int) -> Target:
@@ -68,12 +72,10 @@ def detector_target(sheet: Sheet, side: int) -> Target:
 
 
 def segmentator_target(sheet: Sheet, side: int) -> Target:
-    """Positive where the centre is MC (C1); negatives near an MC (C2) and bright count most."""
+    """Positive where the centre is MC (C1); rims (C2) count less, for they blur."""
     positive = sheet.labels == MC
     near = maximum_filter(positive, 7) & ~positive
-    weight = np.full(positive.shape, 0.03, np.float16)
-    weight[sheet.pixels > 2.5] = 0.5
-    weight[near] = 0.2
+    weight = np.where(near, 0.3, 1).astype(np.float16)
     return Target(positive, weight, sheet.labels != IGNORED)
 
 
@@ -88,21 +90,17 @@ class Tiles:
 
     def __init__(self, sheets: list[Sheet], which: str, architecture: Architecture, seed: int):
         self._which = which
-        self._half = architecture.patch_side // 2
+        self._side = architecture.patch_side
         self._stride = architecture.stride
         self._out = (TILE_PX - architecture.seen_side) // architecture.stride + 1
         self._rng = np.random.default_rng(seed)
         self._sheets = sheets
-        self._targets = [TARGETS[which](sheet, architecture.patch_side) for sheet in sheets]
         self._places = [np.argwhere(sheet.labels == MC) for sheet in sheets]
+        self._with_mcs = [number for number, places in enumerate(self._places) if len(places)]
         self._hard: list[tuple[int, int, int]] = []
 
-    def add_hard(self, places: list[tuple[int, int, int]]) -> None:
-        """Draw a fifth of all tiles around these (sheet, row, col) from now on."""
-        self._hard.extend(places)
-
     def batch(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """pixels (B, 208, 208, 1), one-hot targets (B, r, r, 2), weights (B, r, r)."""
+        """pixels (B, 112, 112, 1), one-hot targets (B, r, r, 2), weights (B, r, r)."""
         pixels, positive, weight = zip(*(self._one() for _ in range(count)), strict=True)
         positive, weight = np.stack(positive), np.stack(weight)
         negatives = float(weight[~positive].sum())
@@ -112,36 +110,61 @@ class Tiles:
         targets = np.stack([~positive, positive], axis=-1).astype(np.float32)
         return np.stack(pixels)[..., None].astype(np.float32), targets, weight.astype(np.float32)
 
+    def mine(self, logits: Callable[[np.ndarray], np.ndarray]) -> int:
+        """Look at whole sheets for what the network takes for positive and is not.
+
+        logits: (rows, cols) pixels -> (r, c), above 0 where positive. Returns how many
+        places were found; they take the place of those found before.
+        """
+        self._hard = []
+        chosen = self._rng.permutation(len(self._sheets))[:MINED_SHEETS]
+        for number in chosen:
+            sheet = self._sheets[number]
+            found = logits(sheet.pixels.astype(np.float32))
+            clear = maximum_filter(sheet.labels != BACKGROUND, self._side) | (sheet.pixels == 0)
+            found = np.where(self._lattice(clear, found.shape), -np.inf, found)
+            peak = (found == maximum_filter(found, 9)) & (found > 0)
+            worst = np.argsort(-found[peak])[:MINED_EACH]
+            places = np.argwhere(peak)[worst] * self._stride + self._side // 2
+            self._hard.extend((int(number), int(row), int(col)) for row, col in places)
+        return len(self._hard)
+
     def _one(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         number, row, col = self._corner()
         window = np.s_[row : row + TILE_PX, col : col + TILE_PX]
-        target = self._targets[number]
         turn, flip = self._rng.integers(4), self._rng.random() < 0.5
 
         def turned(values):
             values = np.rot90(values[window], turn)
             return values[::-1] if flip else values
 
-        lattice = np.s_[self._half :: self._stride, self._half :: self._stride]
-        kept = np.s_[: self._out, : self._out]
-        positive = turned(target.positive)[lattice][kept]
-        weight = np.where(positive, 1, turned(target.weight)[lattice][kept].astype(np.float32))
-        weight = weight * turned(target.known)[lattice][kept]
-        gain = self._rng.uniform(0.8, 1.25)
-        return turned(self._sheets[number].pixels).astype(np.float32) * gain, positive, weight
+        sheet = self._sheets[number]
+        tile = Sheet(turned(sheet.pixels).astype(np.float32), turned(sheet.labels))
+        target = TARGETS[self._which](tile, self._side)
+        shape = (self._out, self._out)
+        positive = self._lattice(target.positive, shape)
+        weight = np.where(positive, 1, self._lattice(target.weight, shape).astype(np.float32))
+        weight = weight * self._lattice(target.known, shape)
+        return tile.pixels * self._rng.uniform(0.8, 1.25), positive, weight
+
+    def _lattice(self, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        half = self._side // 2
+        return values[half :: self._stride, half :: self._stride][: shape[0], : shape[1]]
 
     def _corner(self) -> tuple[int, int, int]:
-        number = int(self._rng.integers(len(self._sheets)))
-        limit = self._sheets[number].labels.shape[0] - TILE_PX
-        draw = self._rng.random()
-        if self._hard and draw < 0.2:
+        if self._hard and self._rng.random() < HARD:
             number, row, col = self._hard[self._rng.integers(len(self._hard))]
-        elif draw < 0.75 and len(self._places[number]):
+        elif self._with_mcs and self._rng.random() < AROUND_MC:
+            number = self._with_mcs[self._rng.integers(len(self._with_mcs))]
             row, col = self._places[number][self._rng.integers(len(self._places[number]))]
         else:
-            return number, *(int(v) for v in self._rng.integers(0, limit + 1, 2))
-        shift = self._rng.integers(-TILE_PX // 2 + 26, TILE_PX // 2 - 26, 2)
-        corner = np.clip(np.array([row, col]) - TILE_PX // 2 + shift, 0, limit)
+            number = int(self._rng.integers(len(self._sheets)))
+            row, col = self._rng.integers(0, self._sheets[number].labels.shape[0], 2)
+        # Within what the lattice of answers covers.
+        reach = self._out * self._stride // 2 - RIM_PX
+        limit = self._sheets[number].labels.shape[0] - TILE_PX
+        middle = np.array([row, col]) + self._rng.integers(-reach, reach, 2)
+        corner = np.clip(middle - TILE_PX // 2, 0, limit)
         return number, int(corner[0]), int(corner[1])
 
 
@@ -171,6 +194,8 @@ def fit(
         network.reset_metrics()  # else Keras reports the mean over all steps so far
         running.append(float(network.train_on_batch(pixels, targets, sample_weight=weights)))
         progress.report(step / schedule.steps, f"{which}: step {step}")
+        if _reached(schedule.mine_at, step, step - 1, schedule.steps):
+            tiles[0].mine(lambda values: _logits(network, values))
         if step % schedule.check_every and step != schedule.steps:
             continue
         loss = _validation_loss(network, held)
@@ -182,7 +207,8 @@ def fit(
         waited += 1
         if loss < best:
             best, best_weights, waited = loss, network.get_weights(), 0
-        if waited >= schedule.patience or _settling(step, schedule):
+        last = step - schedule.check_every
+        if waited >= schedule.patience or _reached(schedule.halve_at, step, last, schedule.steps):
             waited = 0
             optimizer.learning_rate = rate / 2
             if rate / 2 < schedule.smallest_rate:
@@ -191,10 +217,15 @@ def fit(
     return network, checks
 
 
-def _settling(step: int, schedule: Schedule) -> bool:
-    """True at the first check after each share of the steps at which the rate halves."""
-    last = step - schedule.check_every
-    return any(last < share * schedule.steps <= step for share in schedule.halve_at)
+def _reached(shares: tuple[float, ...], step: int, last: int, steps: int) -> bool:
+    """True at the first of the steps asked about that is beyond a share of all."""
+    return any(last < share * steps <= step for share in shares)
+
+
+def _logits(network, values: np.ndarray) -> np.ndarray:
+    chances = np.asarray(network.predict_on_batch(values[None, ..., None]))[0]
+    with np.errstate(divide="ignore"):
+        return np.log(chances[..., 1]) - np.log(chances[..., 0])
 
 
 def _validation_loss(network, batches) -> float:

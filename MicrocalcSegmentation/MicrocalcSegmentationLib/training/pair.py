@@ -8,16 +8,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import label
 
 from ..errors import InputError, ModelError
 from ..model import NETWORKS, Model, read_weights, save_model, write_weights
 from ..networks import Architecture, build
 from ..progress import Part, Progress
-from ..settings import METHOD_SPACING_MM
-from .fit import TARGETS, Schedule, Tiles, fit
+from .fit import Schedule, Tiles, fit
+from .operating_points import (
+    as_figures,
+    calibrate,
+    choose_detector_threshold,
+    choose_threshold,
+    operating_points,
+)
 from .pool import fill_pool, load_sheet
-from .sheets import IGNORED, MC, Sheet
 from .tissue import RealTissue, training_backgrounds, training_tiles
 
 VALIDATION_SEEDS_FROM = 1_000_000  # sheets for validation never share a seed with training's
@@ -32,8 +36,7 @@ class Recipe:
     digital_backgrounds: folder of digital mammograms for one sheet of four, or None.
     positive_windows_kept: share of windows with an MC in them that the detector must pass;
         windows overlap by half, so an MC lies in four of them and needs one.
-    false_per_cm2: false regions on validation sheets at the segmentator's threshold. Sheets
-        are crowded with look-alikes and faint MCs: on whole breasts it is far fewer.
+    false_clusters: per 100 cm2 of validation sheets at the segmentator's threshold.
     """
 
     name: str
@@ -46,8 +49,8 @@ class Recipe:
     architecture: Architecture = field(default_factory=Architecture)
     detector_steps: int = 1200
     segmentator_steps: int = 2400
-    positive_windows_kept: float = 0.8
-    false_per_cm2: float = 0.3
+    positive_windows_kept: float = 0.9
+    false_clusters: float = 0.2
 
 
 def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progress) -> Model:
@@ -79,20 +82,30 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         networks[which], checks[which] = _network(
             which, recipe, (sheets, held_sheets), work_folder, parts[which]
         )
-    progress.report(0.95, "choosing thresholds on validation sheets")
-    detector_threshold, detector_figures = choose_detector_threshold(
-        networks["detector"], held_sheets, recipe
+    progress.report(0.95, "calibrating, and choosing thresholds on validation sheets")
+    detector_threshold, figures = choose_detector_threshold(
+        lambda pixels: _sliding_scores(networks["detector"], pixels),
+        held_sheets,
+        recipe.architecture,
+        recipe.positive_windows_kept,
     )
-    threshold, figures = choose_threshold(networks["segmentator"], held_sheets, recipe)
+    calibrate(networks["segmentator"], held_sheets, _dense_scores(networks, recipe))
+    points = operating_points(_dense_scores(networks, recipe), held_sheets)
+    chosen = choose_threshold(points, recipe.false_clusters)
+    figures |= {
+        "MCs found at the threshold": chosen.mcs_found,
+        "false MCs per 100 cm2 at the threshold": chosen.false_mcs,
+        "false clusters per 100 cm2 at the threshold": chosen.false_clusters,
+    }
     model = Model(
         name=recipe.name,
         version=recipe.version,
         folder=output,
         architectures=dict.fromkeys(NETWORKS, recipe.architecture),
-        threshold=threshold,
+        threshold=chosen.threshold,
         detector_threshold=detector_threshold,
-        figures={"validation sheets (simulated calcifications)": {**detector_figures, **figures}},
-        training=_record(recipe, real, checks),
+        figures={"validation sheets (simulated calcifications)": figures},
+        training=_record(recipe, real, checks) | {"operating_points": as_figures(points)},
     )
     model = save_model(model, networks)
     progress.report(1.0, f"model written to {output}")
@@ -126,55 +139,8 @@ def _network(which, recipe: Recipe, sheets, work_folder: Path, progress: Progres
     return network, checks
 
 
-def choose_detector_threshold(network, sheets: list[Sheet], recipe: Recipe) -> tuple[float, dict]:
-    """The highest threshold that passes the wanted share of windows with an MC in them."""
-    scores, positive = [], []
-    for sheet in sheets:
-        target = TARGETS["detector"](sheet, recipe.architecture.patch_side)
-        values = _sliding_scores(network, sheet.pixels.astype(np.float32))
-        lattice = _lattice(target.positive, recipe.architecture, values.shape)
-        known = _lattice(target.known, recipe.architecture, values.shape)
-        scores.append(values[known])
-        positive.append(lattice[known])
-    scores, positive = np.concatenate(scores), np.concatenate(positive)
-    threshold = float(np.quantile(scores[positive], 1 - recipe.positive_windows_kept))
-    figures = {
-        "windows with an MC passed": recipe.positive_windows_kept,
-        "windows without one passed": float((scores[~positive] >= threshold).mean()),
-        "detector, balanced accuracy at 0.5": _balanced_accuracy(scores, positive),
-    }
-    return threshold, figures
-
-
-def choose_threshold(network, sheets: list[Sheet], recipe: Recipe) -> tuple[float, dict]:
-    """The lowest threshold at which false regions are as rare as wanted."""
-    candidates = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
-    found, true, false, area_cm2 = np.zeros(12), 0, np.zeros(12), 0.0
-    scores, positive = [], []
-    score = dense_scores(network, recipe.architecture)
-    for sheet in sheets:
-        values = score(sheet.pixels.astype(np.float32))
-        mcs, count = label(sheet.labels == MC, np.ones((3, 3)))
-        true += count
-        area_cm2 += sheet.labels.size * METHOD_SPACING_MM**2 / 100
-        scores.append(values[sheet.labels != IGNORED])
-        positive.append((sheet.labels == MC)[sheet.labels != IGNORED])
-        for number, threshold in enumerate(candidates):
-            regions, total = label(values >= threshold, np.ones((3, 3)))
-            found[number] += len(np.unique(mcs[regions > 0])) - 1 if total else 0
-            touched = np.unique(regions[sheet.labels != 0])
-            false[number] += total - np.count_nonzero(touched)
-    rates = false / area_cm2
-    enough = np.flatnonzero(rates <= recipe.false_per_cm2)
-    chosen = int(enough[0]) if len(enough) else len(candidates) - 1
-    scores, positive = np.concatenate(scores), np.concatenate(positive)
-    return candidates[chosen], {
-        "MCs touched at the threshold": float(found[chosen] / max(true, 1)),
-        "false regions per cm2 at the threshold": float(rates[chosen]),
-        "segmentator, balanced accuracy at 0.5": _balanced_accuracy(scores, positive),
-        "true MCs": int(true),
-        "area, cm2": area_cm2,
-    }
+def _dense_scores(networks, recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
+    return dense_scores(networks["segmentator"], recipe.architecture)
 
 
 def dense_scores(network, architecture: Architecture) -> Callable[[np.ndarray], np.ndarray]:
@@ -195,15 +161,6 @@ def dense_scores(network, architecture: Architecture) -> Callable[[np.ndarray], 
 
 def _sliding_scores(network, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(network.predict_on_batch(pixels[None, ..., None]))[0, ..., 1]
-
-
-def _lattice(values: np.ndarray, architecture: Architecture, shape) -> np.ndarray:
-    half, stride = architecture.patch_side // 2, architecture.stride
-    return values[half::stride, half::stride][: shape[0], : shape[1]]
-
-
-def _balanced_accuracy(scores: np.ndarray, positive: np.ndarray) -> float:
-    return float(((scores[positive] >= 0.5).mean() + (scores[~positive] < 0.5).mean()) / 2)
 
 
 def _record(recipe: Recipe, real: RealTissue, checks: dict) -> dict:

@@ -4,12 +4,13 @@ A sheet is a square of tissue at 0.05 mm, already normalised, with a label per p
 Its tissue is simulated, or real and without annotated calcifications.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from ..normalisation import normalise
 from ..resampling import resize, resize_mask, working_shape
@@ -21,14 +22,20 @@ from ..simulation.outline import GRID_MM, VIEWS
 from ..simulation.outline import missing_cm as missing_cm_of
 from ..simulation.parenchyma import DENSITIES
 from ..simulation.texture import random_curve
+from .doubtful import doubtful_dots
 from .tissue import RealTissue
 
 SHEET_PX = 1024
 BACKGROUND, MC, IGNORED = 0, 1, 2
 DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Siemens, GE
 FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
-_WITHOUT_MCS, _FILM, _REAL_DIGITAL = 0.2, 0.4, 0.25  # shares of all sheets
-_DIGITAL_BACKGROUND_MM = 0.07
+_WITHOUT_MCS, _FILM, _REAL_DIGITAL = 0.15, 0.35, 0.3  # shares of all sheets
+_LEAST_BREAST = 0.4  # of a square; less teaches little
+# Networks learn from MCs that can be seen, more of them plain than in patients; fainter
+# ones are drawn and count neither as MC nor as tissue.
+_CERTAIN_FROM = 2.2
+_LEVELS = (2.0, 10.0)
+_DIGITAL_BACKGROUND_MM = (0.06, 0.085)  # not stated; and few images are to stand for many units
 _DETECTOR_MM = (240.0, 180.0)
 
 
@@ -43,19 +50,21 @@ class Sheet:
 def make_sheet(seed: int, real: RealTissue | None = None) -> Sheet:
     """One training image; the same seed and tissue give the same image.
 
-    Two sheets of five imitate film, on real tiles where there are any; one of four is a
-    piece of a real digital mammogram where there are any; the rest is simulated.
+    A third imitates film, on real tiles where there are any; three of ten are pieces of
+    real digital mammograms where there are any; the rest is simulated.
     """
     real = real or RealTissue()
     rng = np.random.default_rng(seed)
     kind = rng.random()
     film = kind < _FILM
     spacing = float(rng.choice(FILM_SPACINGS_MM if film else DIGITAL_SPACINGS_MM))
-    if film and real.film:
-        tissue, inside = _film_tissue(real.film[rng.integers(len(real.film))], rng)
-    elif kind > 1 - _REAL_DIGITAL and real.digital:
-        spacing = _DIGITAL_BACKGROUND_MM
-        tissue, inside = _digital_tissue(real.digital[rng.integers(len(real.digital))], rng)
+    is_real = bool(real.film if film else kind > 1 - _REAL_DIGITAL and real.digital)
+    if film and is_real:
+        tissue, inside = _film_tissue(real.film, rng)
+    elif is_real:
+        spacing = float(rng.uniform(*_DIGITAL_BACKGROUND_MM))
+        path = real.digital[rng.integers(len(real.digital))]
+        tissue, inside = _digital_tissue(path, spacing, rng)
     else:
         tissue, inside = _simulated_tissue(spacing, film, rng)
     if film and rng.random() < 0.3:
@@ -63,33 +72,45 @@ def make_sheet(seed: int, real: RealTissue | None = None) -> Sheet:
     placed = [] if rng.random() < _WITHOUT_MCS else _calcifications(tissue.shape, spacing, rng)
     inserted = insert(Ground(tissue, inside, spacing), placed, rng)
     pixels = _with_artefacts(inserted, inside, spacing, film, rng)
-    return _finish(pixels, inside, inserted, spacing)
+    labels = _labels(inserted, working_shape(tissue.shape, (spacing, spacing)))
+    if is_real:
+        dots = doubtful_dots(_normalised(tissue, inside, spacing), film)
+        labels[dots & (labels != MC)] = IGNORED
+    values = _normalised(pixels, inside, spacing)
+    return Sheet(_square(values).astype(np.float16), _square(labels))
 
 
-def _film_tissue(path: Path, rng) -> tuple[np.ndarray, np.ndarray]:
-    pixels = np.asarray(Image.open(path).convert("L"), np.float32)
+def _film_tissue(tiles: Sequence[Path], rng) -> tuple[np.ndarray, np.ndarray]:
+    """One of the tiles that show enough breast."""
+    for _ in range(20):
+        path = tiles[rng.integers(len(tiles))]
+        pixels = np.asarray(Image.open(path).convert("L"), np.float32)
+        # Below a twentieth of full scale a film tile shows air; its texture is the scanner's.
+        if (pixels > 12).mean() > _LEAST_BREAST:
+            break
     pixels = np.rot90(pixels, rng.integers(4))
-    # Below a twentieth of full scale a film tile shows air; its texture is the scanner's.
     return _dithered(pixels, rng), pixels > 12
 
 
-def _digital_tissue(path: Path, rng) -> tuple[np.ndarray, np.ndarray]:
-    """A square with breast in at least half of it, some noise added at times."""
+def _digital_tissue(path: Path, spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
+    """A square with enough breast in it, at times softened or with some noise added."""
     pixels = np.asarray(Image.open(path).convert("L"), np.float32)
-    side = int(np.ceil(SHEET_PX * METHOD_SPACING_MM / _DIGITAL_BACKGROUND_MM))
+    side = int(np.ceil(SHEET_PX * METHOD_SPACING_MM / spacing))
     limits = [size - side for size in pixels.shape]
     for _ in range(200):
         row, col = (rng.integers(0, limit + 1) for limit in limits)
         square = pixels[row : row + side, col : col + side]
-        if (square > 12).mean() > 0.5:
+        if (square > 12).mean() > _LEAST_BREAST:
             break
     square = np.rot90(square, rng.integers(4))
     if rng.random() < 0.5:
         square = square[::-1]
     inside = square > 6
     tissue = _dithered(square, rng)
+    if rng.random() < 0.3:
+        tissue = gaussian_filter(tissue, rng.uniform(0.3, 0.8))
     if rng.random() < 0.4:
-        tissue = acquisition.noisy(tissue, _DIGITAL_BACKGROUND_MM, rng.uniform(0.1, 0.5), rng)
+        tissue = acquisition.noisy(tissue, spacing, rng.uniform(0.1, 0.5), rng)
     return tissue, inside
 
 
@@ -120,7 +141,7 @@ def _corner_with_breast(inside: np.ndarray, side_mm: float, rng) -> tuple[float,
     side = int(side_mm / GRID_MM)
     for _ in range(100):
         row, col = (int(rng.integers(0, max(1, size - side))) for size in inside.shape)
-        if inside[row : row + side, col : col + side].mean() > 0.5:
+        if inside[row : row + side, col : col + side].mean() > _LEAST_BREAST:
             break
     return row * GRID_MM, col * GRID_MM
 
@@ -131,10 +152,11 @@ def _calcifications(shape, spacing: float, rng) -> list[calcifications.Placed]:
     def anywhere() -> np.ndarray:
         return rng.uniform(0.05, 0.95, 2) * shape
 
-    placed = [calcifications.single(anywhere(), rng) for _ in range(rng.poisson(6))]
-    for number in range(1, int(rng.integers(2, 7))):
+    placed = [calcifications.single(anywhere(), rng) for _ in range(rng.poisson(8))]
+    for number in range(1, int(rng.integers(3, 10))):
         direction = rng.uniform(0, 2 * np.pi)
-        site = Site(tuple(anywhere()), number, direction)
+        level = float(np.exp(rng.uniform(*np.log(_LEVELS))))
+        site = Site(tuple(anywhere()), number, direction, level)
         placed += calcifications.cluster(site, spacing, rng)
     for _ in range(rng.poisson(1.5)):
         placed.append(calcifications.benign(anywhere(), str(rng.choice(BENIGN_ONES)), rng))
@@ -147,26 +169,30 @@ def _calcifications(shape, spacing: float, rng) -> list[calcifications.Placed]:
 
 def _with_artefacts(inserted: Inserted, inside, spacing: float, film: bool, rng) -> np.ndarray:
     pixels, deviation = inserted.pixels, inserted.deviation
-    pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(12 if film else 4), rng)
-    if film and rng.random() < 0.6:
+    pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(4 if film else 1), rng)
+    if film and rng.random() < 0.3:
         pixels = acquisition.film_damage(pixels, deviation, spacing, rng)
-    if rng.random() < 0.1:
+    if rng.random() < 0.15:
         pixels = acquisition.bead(pixels, inside, spacing, rng)
     if rng.random() < 0.4:
         pixels = acquisition.sharpened(pixels, spacing, rng)
     return pixels
 
 
-def _finish(pixels, inside, inserted, spacing: float) -> Sheet:
+def _normalised(pixels: np.ndarray, inside: np.ndarray, spacing: float) -> np.ndarray:
     shape = working_shape(pixels.shape, (spacing, spacing))
-    inside = resize_mask(inside, shape)
     method = (METHOD_SPACING_MM, METHOD_SPACING_MM)
-    normalised = normalise(resize(pixels, shape), inside, method).values
-    labels = np.zeros(shape, np.uint8)
-    ignored = binary_dilation(resize_mask(inserted.ignored, shape), iterations=2)
-    labels[ignored] = IGNORED
-    labels[resize_mask(inserted.mask, shape)] = MC
-    return Sheet(_square(normalised).astype(np.float16), _square(labels))
+    return normalise(resize(pixels, shape), resize_mask(inside, shape), method).values
+
+
+def _labels(inserted: Inserted, shape: tuple[int, int]) -> np.ndarray:
+    """BACKGROUND, MC or IGNORED of every pixel at 0.05 mm."""
+    certain = [one.counted and one.strength >= _CERTAIN_FROM for one in inserted.placed]
+    mcs = np.array([False, *certain])[inserted.labels]
+    uncertain = resize_mask((inserted.labels > 0) & ~mcs, shape)
+    labels = np.where(binary_dilation(uncertain, iterations=2), IGNORED, BACKGROUND)
+    labels[resize_mask(mcs, shape)] = MC
+    return labels.astype(np.uint8)
 
 
 def _square(values: np.ndarray) -> np.ndarray:

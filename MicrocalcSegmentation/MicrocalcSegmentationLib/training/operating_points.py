@@ -1,0 +1,159 @@
+"""Probabilities that mean what they say, and thresholds of a stated rate of false clusters."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy.ndimage import center_of_mass, label
+from scipy.optimize import minimize
+
+from ..clusters import group
+from ..networks import Architecture
+from ..settings import METHOD_SPACING_MM, Settings
+from .fit import TARGETS
+from .sheets import IGNORED, MC, Sheet
+
+NEGATIVES_KEPT = 50  # one in so many is looked at when calibrating; there are millions
+CANDIDATES = tuple(round(0.02 * step, 2) for step in range(2, 50))
+_TOUCHING = np.ones((3, 3))
+_SMALLEST = 1e-7  # probability; float32 knows none nearer to 1
+
+Score = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold gives on validation sheets, which are simulated and crowded.
+
+    mcs_found: share of all MCs. false_mcs, false_clusters: per 100 cm2 of breast, about
+    the area of one; a false cluster holds no MC and nothing that was ignored.
+    """
+
+    threshold: float
+    mcs_found: float
+    false_mcs: float
+    false_clusters: float
+
+
+def calibrate(network, sheets: list[Sheet], score: Score) -> None:
+    """Change the last layer so that probabilities are the shares of MC pixels on the sheets.
+
+    Training weighs rare positives up, which makes every probability too high. A slope and a
+    shift of the logit (Platt 1999) are put into the last layer's weights; the order of
+    pixels, and so every ROC curve, stays.
+    """
+    logits, positive, weights = _sampled_logits(sheets, score)
+    slope, shift = _platt(logits, positive, weights)
+    layer = network.get_layer("fc2")
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel * slope, bias * slope + np.array([0, shift], bias.dtype)])
+
+
+def _sampled_logits(sheets: list[Sheet], score: Score):
+    logits, positive, weights = [], [], []
+    for number, sheet in enumerate(sheets):
+        values = score(sheet.pixels.astype(np.float32)).ravel()
+        mcs = (sheet.labels == MC).ravel()
+        others = np.flatnonzero(~mcs & ((sheet.labels != IGNORED) & (sheet.pixels != 0)).ravel())
+        others = others[number % NEGATIVES_KEPT :: NEGATIVES_KEPT]
+        for kept, is_mc, weight in ((np.flatnonzero(mcs), 1, 1), (others, 0, NEGATIVES_KEPT)):
+            chances = np.clip(values[kept].astype(np.float64), _SMALLEST, 1 - _SMALLEST)
+            logits.append(np.log(chances) - np.log1p(-chances))
+            positive.append(np.full(len(kept), is_mc))
+            weights.append(np.full(len(kept), weight))
+    return tuple(np.concatenate(parts) for parts in (logits, positive, weights))
+
+
+def _platt(logits, positive, weights) -> tuple[float, float]:
+    sign = 1 - 2 * positive
+
+    def loss(parameters):
+        slope, shift = parameters
+        return float(np.sum(weights * np.logaddexp(0, sign * (slope * logits + shift))))
+
+    found = minimize(loss, (1.0, -3.0), method="Nelder-Mead", options={"xatol": 1e-3})
+    return float(found.x[0]), float(found.x[1])
+
+
+def choose_detector_threshold(
+    scores_of: Score, sheets: list[Sheet], architecture: Architecture, kept: float
+) -> tuple[float, dict]:
+    """The highest threshold that passes the wanted share of windows with an MC in them.
+
+    scores_of: (rows, cols) pixels -> (r, c) probabilities on the network's lattice.
+    """
+    scores, positive = [], []
+    for sheet in sheets:
+        target = TARGETS["detector"](sheet, architecture.patch_side)
+        values = scores_of(sheet.pixels.astype(np.float32))
+        half, stride = architecture.patch_side // 2, architecture.stride
+        on_lattice = np.s_[half::stride, half::stride]
+        within = np.s_[: values.shape[0], : values.shape[1]]
+        inside = (sheet.pixels != 0)[on_lattice][within]
+        known = target.known[on_lattice][within] & inside
+        scores.append(values[known])
+        positive.append(target.positive[on_lattice][within][known])
+    scores, positive = np.concatenate(scores), np.concatenate(positive)
+    threshold = float(np.quantile(scores[positive], 1 - kept))
+    return threshold, {
+        "windows with an MC passed": kept,
+        "windows without one passed": float((scores[~positive] >= threshold).mean()),
+        "detector, balanced accuracy at 0.5": _balanced_accuracy(scores, positive),
+    }
+
+
+def operating_points(score: Score, sheets: list[Sheet]) -> list[OperatingPoint]:
+    """What every threshold of `CANDIDATES` gives, from a segmentator's probabilities."""
+    found, false, clusters = (np.zeros(len(CANDIDATES)) for _ in range(3))
+    true, area_cm2 = 0, 0.0
+    for sheet in sheets:
+        values = score(sheet.pixels.astype(np.float32))
+        mcs, count = label(sheet.labels == MC, _TOUCHING)
+        true += count
+        area_cm2 += np.count_nonzero(sheet.pixels) * METHOD_SPACING_MM**2 / 100
+        for number, threshold in enumerate(CANDIDATES):
+            hits, alone, in_clusters = _marks(values >= threshold, sheet, mcs)
+            found[number] += hits
+            false[number] += alone
+            clusters[number] += in_clusters
+    return [
+        OperatingPoint(
+            threshold,
+            float(found[number] / max(true, 1)),
+            float(100 * false[number] / area_cm2),
+            float(100 * clusters[number] / area_cm2),
+        )
+        for number, threshold in enumerate(CANDIDATES)
+    ]
+
+
+def _marks(mask: np.ndarray, sheet: Sheet, mcs: np.ndarray) -> tuple[int, int, int]:
+    """MCs found, false MCs and false clusters of a mask."""
+    regions, total = label(mask, _TOUCHING)
+    sizes = np.bincount(regions.ravel(), minlength=total + 1)
+    large = sizes * METHOD_SPACING_MM**2 >= Settings().min_mc_area_mm2 * (1 - 1e-9)
+    large[0] = False
+    hits = np.unique(mcs[large[regions]])
+    numbers = np.flatnonzero(large)
+    touched = np.isin(numbers, np.unique(regions[sheet.labels != 0]))
+    places = np.array(center_of_mass(mask, regions, numbers)).reshape(-1, 2) * METHOD_SPACING_MM
+    false_groups = sum(not touched[members].any() for members in group(places))
+    return int(np.count_nonzero(hits)), int(np.count_nonzero(~touched)), false_groups
+
+
+def choose_threshold(points: list[OperatingPoint], false_clusters: float) -> OperatingPoint:
+    """The lowest threshold with no more false clusters per 100 cm2 than wanted."""
+    enough = [point for point in points if point.false_clusters <= false_clusters]
+    # Rates need not fall at every step: from the chosen one on they stay low.
+    above = [point.threshold for point in points if point.false_clusters > false_clusters]
+    settled = [point for point in enough if point.threshold > max(above, default=0.0)]
+    return settled[0] if settled else points[-1]
+
+
+def as_figures(points: list[OperatingPoint]) -> list[dict]:
+    """For the manifest: every fifth point."""
+    return [asdict(point) for point in points[::5]]
+
+
+def _balanced_accuracy(scores: np.ndarray, positive: np.ndarray) -> float:
+    return float(((scores[positive] >= 0.5).mean() + (scores[~positive] < 0.5).mean()) / 2)
