@@ -36,7 +36,7 @@ def expose_digital(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     typical = np.exp(-np.median(attenuation[::16, ::16][attenuation[::16, ::16] > 0]))
     # Of one exposure, a smaller pixel holds fewer photons.
     level = rng.uniform(0.017, 0.028) * min(0.07 / spacing_mm, 1.5)
-    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.8, 1.5))
+    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.7, 1.3))
     noise *= np.float32(level) * np.sqrt(np.float32(typical) / signal)
     return Exposure(noise - np.log(signal), float(blur_mm / spacing_mm))
 
@@ -84,8 +84,8 @@ def presented(
     levelled = values + np.float32(rng.uniform(0.35, 0.45)) * missing_cm
     # Air lies on a level with the breast, or the rim would shine.
     levelled[~inside] = np.median(levelled[::8, ::8][inside[::8, ::8]])
-    levelled -= np.float32(rng.uniform(0.55, 0.7)) * wide_blur(levelled, 1.6 / spacing_mm)
-    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.5, 1.2))
+    levelled -= np.float32(rng.uniform(0.52, 0.67)) * wide_blur(levelled, 1.6 / spacing_mm)
+    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.45, 1.05))
     inner = levelled[::8, ::8][inside[::8, ::8]]
     low, middle, high = np.percentile(inner, [3, 45, 99.5])
     centre = middle + rng.uniform(0.18, 0.55) * (high - middle)
