@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.normalisation import local_statistics
-from MicrocalcSegmentationLib.simulation.anatomy import plan, render
+from MicrocalcSegmentationLib.simulation.acquisition import film_damage
+from MicrocalcSegmentationLib.simulation.anatomy import plan, render, window_of
 from MicrocalcSegmentationLib.simulation.calcifications import (
     BENIGN_ONES,
     MASK_LEVEL,
@@ -26,8 +27,9 @@ from MicrocalcSegmentationLib.simulation.insertion import counts as counts_as_mc
 from MicrocalcSegmentationLib.simulation.lines import Line, draw_lines
 from MicrocalcSegmentationLib.simulation.outline import GRID_MM, VIEWS, depths_cm, outline
 from MicrocalcSegmentationLib.simulation.parenchyma import DENSITIES, gland_share
+from MicrocalcSegmentationLib.simulation.septa import septa_cm
 from MicrocalcSegmentationLib.simulation.texture import coloured_noise
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 SMALL = CaseOptions(spacing_mm=0.2, shape=(500, 400), clusters=2, singles=3)
 
@@ -262,3 +264,50 @@ def test_lines_are_soft_and_as_strong_as_they_say():
     half_mm = (across > across.max() / 2).sum() * 0.05
     assert half_mm == pytest.approx(2.355 * 0.28, rel=0.25)
     assert drawn[300, :200].max() < 0.005
+
+
+def test_walls_lie_in_gland_and_fat_and_have_no_shading_of_their_own():
+    rng = np.random.default_rng(3)
+    shape = outline("CC", (120.0, 90.0), rng)
+    gland = np.zeros(shape.to_air_mm.shape, np.float32)
+    gland[: len(gland) // 2] = 0.8
+    walls = septa_cm(shape, gland, rng)
+    inside = shape.to_air_mm > 5
+    upper, lower = (np.s_[: len(gland) // 2], np.s_[len(gland) // 2 :])
+    assert walls.min() >= 0
+    assert walls[lower][inside[lower]].std() > 0.01
+    assert walls[upper][inside[upper]].std() > 1.5 * walls[lower][inside[lower]].std()
+
+
+def test_a_window_shows_the_same_place_of_a_field_at_every_spacing():
+    down, out = np.mgrid[:500, :400].astype(np.float32)
+    field = 3 * down + 7 * out
+    for spacing_mm in (0.05, 0.07, 0.2):
+        window = window_of(field, (60, 50), spacing_mm, (10.0, 20.0))
+        # The middle of the window, in the field's pixels, counted from pixel centres.
+        row, col = (
+            (start + n * spacing_mm / 2) / GRID_MM - 0.5 for start, n in ((10, 60), (20, 50))
+        )
+        assert window.mean() == pytest.approx(3 * row + 7 * col, rel=1e-4)
+
+
+def test_damage_touches_a_few_places_of_a_film_alone():
+    rng = np.random.default_rng(5)
+    film, deviation = np.zeros((900, 700), np.float32), np.ones((900, 700), np.float32)
+    damaged = film_damage(film, deviation, 0.05, rng)
+    changed = np.abs(damaged) > 0.5
+    assert 0 < changed.mean() < 0.05
+    assert np.abs(damaged).max() >= 2
+    assert (film == 0).all()
+
+
+def test_the_breast_fades_into_the_air_without_a_cliff():
+    case = simulate_case(6, CaseOptions("digital", 0.1, (1200, 900), clusters=0, view="CC"))
+    pixels = gaussian_filter(case.mammogram.pixels, 1)
+    inside = case.mammogram.pixels > 0
+    to_air_mm = (
+        distance_transform_edt(np.pad(inside, ((1, 1), (1, 1)), mode="edge"))[1:-1, 1:-1] * 0.1
+    )
+    rim = np.median(pixels[(to_air_mm > 0.1) & (to_air_mm < 0.4)])
+    inner = np.median(pixels[(to_air_mm > 15) & (to_air_mm < 25)])
+    assert rim < 0.7 * inner

@@ -35,8 +35,8 @@ def expose_digital(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     signal = gaussian_filter(np.exp(-attenuation), blur_mm / spacing_mm, truncate=3.0)
     typical = np.exp(-np.median(attenuation[::16, ::16][attenuation[::16, ::16] > 0]))
     # Of one exposure, a smaller pixel holds fewer photons.
-    level = rng.uniform(0.024, 0.041) * min(0.07 / spacing_mm, 1.5)
-    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.8, 1.5))
+    level = rng.uniform(0.017, 0.028) * min(0.07 / spacing_mm, 1.5)
+    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.7, 1.3))
     noise *= np.float32(level) * np.sqrt(np.float32(typical) / signal)
     return Exposure(noise - np.log(signal), float(blur_mm / spacing_mm))
 
@@ -50,14 +50,15 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     blur_mm = rng.uniform(0.045, 0.075)
     log_exposure = -gaussian_filter(attenuation, blur_mm / spacing_mm, truncate=3.0)
     level = rng.uniform(0.03, 0.046)
-    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.9, 1.4))
+    grain = (0.4, rng.uniform(1.5, 1.9), 1.0)  # mottle is flat below 1 /mm
+    noise = coloured_noise(attenuation.shape, spacing_mm, grain, rng)
     log_exposure += np.float32(level) * noise
     tissue = log_exposure[::16, ::16][attenuation[::16, ::16] > 0.3]
-    middle = np.float32(np.percentile(tissue, 30) + rng.uniform(-0.3, 0.4))
+    middle = np.float32(np.percentile(tissue, 45) + rng.uniform(-0.3, 0.2))
     highest = np.float32(rng.uniform(3.2, 4.0))
     steepness = np.float32(4 * rng.uniform(2.6, 3.8) / 2.303 / highest)
     bright = highest / (1 + np.exp(steepness * (log_exposure - middle)))
-    bright += np.float32(rng.uniform(0.06, 0.09)) * noise
+    bright += np.float32(rng.uniform(0.10, 0.145)) * noise
     bright += _drift(attenuation.shape, rng)[None]
     return Exposure(bright.astype(np.float32), float(blur_mm / spacing_mm))
 
@@ -75,16 +76,19 @@ def presented(
 ) -> np.ndarray:
     """-log(signal) as a vendor would show it: (rows, cols) float32 in 0..4095, air 0.
 
-    The thinner rim is levelled by most of the fat that it lacks, fine detail enhanced on
-    three images of four, and an S-shaped curve laid over. missing_cm: (rows, cols), how
-    much thinner the breast is there.
+    The thinner rim is levelled by most of the fat that it lacks, what is wider than some
+    millimetres flattened to about two fifths, fine detail enhanced, and an S-shaped curve
+    laid over. Both shares are set so that spectra fall as on real images for presentation.
+    missing_cm: (rows, cols), how much thinner the breast is there.
     """
     levelled = values + np.float32(rng.uniform(0.35, 0.45)) * missing_cm
-    if rng.random() < 0.75:
-        levelled = sharpened(levelled, spacing_mm, rng)
+    # Air lies on a level with the breast, or the rim would shine.
+    levelled[~inside] = np.median(levelled[::8, ::8][inside[::8, ::8]])
+    levelled -= np.float32(rng.uniform(0.52, 0.67)) * wide_blur(levelled, 1.6 / spacing_mm)
+    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.45, 1.05))
     inner = levelled[::8, ::8][inside[::8, ::8]]
     low, middle, high = np.percentile(inner, [3, 45, 99.5])
-    centre = middle + rng.uniform(0.1, 0.5) * (high - middle)
+    centre = middle + rng.uniform(0.18, 0.55) * (high - middle)
     width = (high - low) * rng.uniform(0.18, 0.3)
     shown = 1 / (1 + np.exp(-(levelled - centre) / np.float32(width)))
     grey = FULL_SCALE * rng.uniform(0.85, 1.0) * shown
@@ -118,10 +122,12 @@ def noisy(field: np.ndarray, spacing_mm: float, level: float, rng) -> np.ndarray
     return field + np.float32(level * detail.std()) * noise
 
 
-def sharpened(pixels: np.ndarray, spacing_mm: float, rng) -> np.ndarray:
+def sharpened(
+    pixels: np.ndarray, spacing_mm: float, rng, widths_mm=(0.1, 0.6), gains=(0.3, 1.5)
+) -> np.ndarray:
     """Edge enhancement as vendors apply to images for presentation."""
-    width = rng.uniform(0.1, 0.6) / spacing_mm
-    return pixels + np.float32(rng.uniform(0.3, 1.5)) * (pixels - wide_blur(pixels, width))
+    width = rng.uniform(*widths_mm) / spacing_mm
+    return pixels + np.float32(rng.uniform(*gains)) * (pixels - wide_blur(pixels, width))
 
 
 def hot_pixels(pixels: np.ndarray, deviation: np.ndarray, count: int, rng) -> np.ndarray:
@@ -139,29 +145,61 @@ def film_damage(
 
     rate: how many; 1 is a film in poor state, about one flaw on 3 cm2.
     """
-    canvas = Image.new("F", pixels.shape[::-1])
-    pen = ImageDraw.Draw(canvas)
-    for _ in range(rng.poisson(3 * rate)):
-        fibre = random_curve(pixels.shape, spacing_mm, rng, (1.5, 12.0))
-        points = [tuple(point) for point in fibre[:, ::-1]]
-        pen.line(points, fill=float(rng.uniform(2, 12)), width=int(rng.integers(1, 4)))
-    for _ in range(rng.poisson(2 * rate)):
-        start = rng.uniform(0, 1, 2) * pixels.shape[::-1]
-        stop = start + rng.normal(0, 1, 2) * 6 / spacing_mm
-        pen.line([tuple(start), tuple(stop)], fill=float(rng.uniform(2, 9)), width=1)
-    for _ in range(rng.poisson(4 * rate)):
-        _draw_dust(pen, rng.uniform(0, 1, 2) * pixels.shape[::-1], rng)
-    sharp = gaussian_filter(np.asarray(canvas), rng.uniform(0.2, 0.5))
+    flaws = [_fibre(pixels.shape, spacing_mm, rng) for _ in range(rng.poisson(3 * rate))]
+    flaws += [_scratch(pixels.shape, spacing_mm, rng) for _ in range(rng.poisson(2 * rate))]
+    flaws += [_dust(pixels.shape, rng) for _ in range(rng.poisson(4 * rate))]
     sign = 1 if rng.random() < 0.8 else -1
-    return pixels + sign * sharp * deviation
+    softness = rng.uniform(0.2, 0.5)
+    out = pixels.copy()
+    for flaw in flaws:
+        window, drawn = _drawn(flaw, pixels.shape)
+        out[window] += sign * gaussian_filter(drawn, softness) * deviation[window]
+    return out
 
 
-def _draw_dust(pen, centre, rng) -> None:
+@dataclass(frozen=True)
+class _Flaw:
+    """points: (n, 2) pixels (row, col). height: in deviations. width: of its line in pixels,
+    0 for a filled shape.
+    """
+
+    points: np.ndarray
+    height: float
+    width: int
+
+
+def _fibre(shape: tuple[int, int], spacing_mm: float, rng) -> _Flaw:
+    points = random_curve(shape, spacing_mm, rng, (1.5, 12.0))
+    return _Flaw(points, rng.uniform(2, 12), int(rng.integers(1, 4)))
+
+
+def _scratch(shape: tuple[int, int], spacing_mm: float, rng) -> _Flaw:
+    start = rng.uniform(0, 1, 2) * shape
+    stop = start + rng.normal(0, 1, 2) * 6 / spacing_mm
+    return _Flaw(np.stack([start, stop]), rng.uniform(2, 9), 1)
+
+
+def _dust(shape: tuple[int, int], rng) -> _Flaw:
     """An angular chip of 2 to 6 pixels across."""
     angles = np.sort(rng.uniform(0, 2 * np.pi, 5))
     radii = rng.uniform(0.5, 3.0, 5)
-    corners = centre + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    pen.polygon([tuple(corner) for corner in corners], fill=float(rng.uniform(4, 20)))
+    corners = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii[:, None]
+    return _Flaw(rng.uniform(0, 1, 2) * shape + corners, rng.uniform(4, 20), 0)
+
+
+def _drawn(flaw: _Flaw, shape: tuple[int, int]) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The window of the image that a flaw touches, and its (rows, cols) float32 heights there."""
+    reach = flaw.width + 4  # beyond its points: half its width and the blur
+    first = np.clip(np.floor(flaw.points.min(axis=0)).astype(int) - reach, 0, shape)
+    last = np.clip(np.ceil(flaw.points.max(axis=0)).astype(int) + reach, first, shape)
+    canvas = Image.new("F", tuple((last - first)[::-1].tolist()))
+    points = [tuple(point) for point in (flaw.points - first)[:, ::-1]]
+    pen = ImageDraw.Draw(canvas)
+    if flaw.width:
+        pen.line(points, fill=float(flaw.height), width=flaw.width)
+    else:
+        pen.polygon(points, fill=float(flaw.height))
+    return (slice(first[0], last[0]), slice(first[1], last[1])), np.asarray(canvas)
 
 
 def bead(pixels: np.ndarray, inside: np.ndarray, spacing_mm: float, rng) -> np.ndarray:

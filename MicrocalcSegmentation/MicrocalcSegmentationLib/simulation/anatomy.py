@@ -11,12 +11,14 @@ from functools import lru_cache
 from importlib import resources
 
 import numpy as np
+from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ..resampling import resize, wide_blur
 from .lines import Line, breast_lines, draw_lines
 from .outline import GRID_MM, Outline, depths_cm, outline
 from .parenchyma import gland_share, lesions_cm, muscle_share
+from .septa import septa_cm
 from .texture import coloured_noise
 
 PHANTOM_VOXEL_MM = 0.2
@@ -24,6 +26,7 @@ PHANTOM_SHAPE = (258, 539, 331)  # depth between the paddles, along the chest wa
 # Linear attenuation near 19 keV, the mean of a 28 kVp W/Rh spectrum (fat 0.46/cm, gland 0.80/cm).
 FAT_PER_CM, GLAND_PER_CM = 0.46, 0.80
 _NOT_GLAND = (0, 1, 2, 40, 50)  # the phantom's air, fat, skin, muscle and paddles
+DETAIL = 0.016  # attenuation, deviation of the texture below a millimetre in an average breast
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,13 @@ def plan(view: str, density: str, size_mm: tuple[float, float], rng) -> Breast:
     gland = gland_share(shape, density, rng)
     if rng.random() < 0.4:
         gland = np.clip(gland + _phantom_share(shape, rng) * (0.15 + gland), 0, 1)
+    septa = septa_cm(shape, gland, rng) * np.clip(shape.to_air_mm / 5, 0, 1)
     muscle = muscle_share(shape, rng)
     gland = np.maximum(gland * (1 - muscle), muscle)
     contrast = GLAND_PER_CM - FAT_PER_CM
     attenuation = inner_cm * (FAT_PER_CM + contrast * gland) + skin_cm * GLAND_PER_CM
     attenuation += contrast * lesions_cm(shape, rng) * (shape.to_air_mm > 3)
-    attenuation += contrast * _folds_cm(shape, rng)
+    attenuation += contrast * (_folds_cm(shape, rng) + septa * (1 - 0.7 * muscle))
     inside = shape.to_air_mm > 0
     inner = np.clip(inner_cm / inner_cm.max(), 0, 1)
     texture = rng.uniform(0.7, 1.3) * np.sqrt(inner) * (0.6 + 0.6 * np.sqrt(gland))
@@ -95,9 +99,6 @@ def render(
     return Anatomy(np.where(inside, np.maximum(total, 0), 0).astype(np.float32), inside)
 
 
-DETAIL = 0.019  # attenuation, deviation of the texture below a millimetre in an average breast
-
-
 def _fine_texture(shape, spacing_mm: float, roughness: float, rng) -> np.ndarray:
     """Power-law texture below 3 mm, its detail below 1 mm of deviation 1."""
     grid_mm = max(spacing_mm, 0.1)
@@ -111,22 +112,21 @@ def window_of(
     field: np.ndarray, shape: tuple[int, int], spacing_mm: float, corner_mm=(0.0, 0.0)
 ) -> np.ndarray:
     """A field of the 0.2 mm grid on the pixels of a window, linearly interpolated."""
-    scale = spacing_mm / GRID_MM
-    axes = [
-        (np.arange(size, dtype=np.float32) + 0.5) * np.float32(scale) + start / GRID_MM - 0.5
+    box = [
+        (start / GRID_MM, (start + size * spacing_mm) / GRID_MM)
         for size, start in zip(shape, corner_mm, strict=True)
     ]
-    first = [max(0, int(axis[0]) - 2) for axis in axes]
-    last = [int(axis[-1]) + 3 for axis in axes]
-    part = field[first[0] : last[0], first[1] : last[1]]
-    axes = [np.clip(a - f, 0, n - 1) for a, f, n in zip(axes, first, part.shape, strict=True)]
-    return _bilinear(_bilinear(part, axes[0]).T, axes[1]).T
-
-
-def _bilinear(field: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    below = np.minimum(rows.astype(int), len(field) - 2)
-    share = (rows - below)[:, None].astype(np.float32)
-    return field[below] * (1 - share) + field[below + 1] * share
+    first = [max(0, int(low) - 2) for low, _ in box]
+    last = [int(np.ceil(high)) + 2 for _, high in box]
+    part = np.ascontiguousarray(field[first[0] : last[0], first[1] : last[1]], np.float32)
+    (top, bottom), (left, right) = (
+        (max(low - f, 0), min(high - f, n))
+        for (low, high), f, n in zip(box, first, part.shape, strict=True)
+    )
+    image = Image.fromarray(part)
+    return np.array(
+        image.resize(shape[::-1], Image.Resampling.BILINEAR, (left, top, right, bottom))
+    )
 
 
 def _folds_cm(shape: Outline, rng) -> np.ndarray:

@@ -13,12 +13,12 @@ SUPERSAMPLING = 4  # at least; more where a calcification is thinner than a pixe
 MASK_LEVEL = 0.25  # of the peak thickness before blur: there an MC begins
 
 # Facts measured on real images: median diameter 0.24 - 0.26 mm, 0.1 - 1.2 mm in all.
-SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.26, 0.42, (0.14, 1.0)
+SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.26, 0.48, (0.18, 1.2)
 
 MORPHOLOGIES = ("punctate", "amorphous", "coarse heterogeneous", "fine pleomorphic", "fine linear")
-_MORPHOLOGY_SHARES = (0.3, 0.17, 0.15, 0.3, 0.08)
+_MORPHOLOGY_SHARES = (0.3, 0.15, 0.18, 0.3, 0.07)
 DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
-_DISTRIBUTION_SHARES = (0.72, 0.12, 0.12, 0.03, 0.01)
+_DISTRIBUTION_SHARES = (0.76, 0.11, 0.11, 0.015, 0.005)
 SINGLE = "single"
 BENIGN_ONES = ("rim", "popcorn", "milk of calcium", "skin", "large round")
 BENIGN = ("vascular", *BENIGN_ONES)
@@ -143,9 +143,9 @@ def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
     distribution = str(rng.choice(DISTRIBUTIONS, p=_DISTRIBUTION_SHARES))
     direction = site.towards + rng.normal(0, 0.4)
     offsets_mm = _offsets(distribution, _count(morphology, rng), direction, rng)
-    drawn = float(np.clip(rng.lognormal(np.log(2.6), 0.6), 1.2, 14))
+    drawn = float(np.clip(rng.lognormal(np.log(2.3), 0.85), 1.5, 14))
     level = drawn if site.level is None else site.level
-    size = {"amorphous": 0.17, "punctate": 0.22, "coarse heterogeneous": 0.5}.get(
+    size = {"amorphous": 0.2, "punctate": 0.22, "coarse heterogeneous": 0.6}.get(
         morphology, SIZE_MEDIAN_MM
     )
     look = _Look(morphology, size * rng.lognormal(0, 0.15), level, direction)
@@ -155,16 +155,16 @@ def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
 
 def _count(morphology: str, rng) -> int:
     """7 to 42 MCs (median 16) in eleven real clusters; amorphous ones hold more."""
-    middle = 26 if morphology == "amorphous" else 14
-    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 4, 60))
+    middle = 26 if morphology == "amorphous" else 15
+    return int(np.clip(rng.lognormal(np.log(middle), 0.45), 10, 42))
 
 
 def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray:
-    """(count, 2) row and column in mm about the centre, at least 0.4 mm apart."""
+    """(count, 2) row and column in mm about the centre, at least 0.45 mm apart."""
     long_mm, wide_mm = {
-        "grouped": (rng.uniform(1.5, 5.5), rng.uniform(1.2, 5.0)),
-        "linear": (rng.uniform(4, 8), rng.uniform(0.4, 0.9)),
-        "segmental": (rng.uniform(5, 8), rng.uniform(2, 4)),
+        "grouped": (rng.uniform(4.5, 5.5), rng.uniform(1.5, 4.2)),
+        "linear": (rng.uniform(4.5, 6.5), rng.uniform(0.4, 0.9)),
+        "segmental": (rng.uniform(4.5, 6.5), rng.uniform(2, 4)),
         "regional": (rng.uniform(11, 20), rng.uniform(9, 16)),
         "diffuse": (rng.uniform(25, 40), rng.uniform(20, 35)),
     }[distribution]
@@ -180,7 +180,7 @@ def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray
         # A segment narrows towards the nipple.
         narrow = (1 - 0.7 * along) if distribution == "segmental" else 1.0
         place = _turned(along * long_mm, across * wide_mm * narrow, direction)
-        if all(np.hypot(*(place - other)) > 0.4 for other in places):
+        if all(np.hypot(*(place - other)) > 0.45 for other in places):
             places.append(place)
     return np.array(places).reshape(-1, 2)
 
@@ -191,29 +191,29 @@ def _turned(along: float, across: float, direction: float) -> np.ndarray:
 
 
 def _member(place, look: _Look, group: int, rng) -> Placed:
-    strength = look.level * float(np.exp(0.22 * rng.standard_normal()))
+    strength = look.level * float(np.exp(0.13 * rng.standard_normal()))
     spread = 0.25 if look.morphology in ("punctate", "amorphous") else SIZE_LOG_SIGMA
     size = float(np.clip(rng.lognormal(np.log(look.size_mm), spread), *SIZE_RANGE_MM))
-    shape: dict = {"elongation": rng.uniform(0.55, 1.0)}
+    shape: dict = {"elongation": rng.uniform(0.6, 0.95)}
     if look.morphology == "punctate":
-        shape = {"elongation": rng.uniform(0.8, 1.0)}
+        shape = {"elongation": rng.uniform(0.7, 0.95)}
     elif look.morphology == "amorphous":
-        strength *= 0.75
+        strength *= 0.9
         shape |= {"lumps": int(rng.integers(1, 4))}
     elif look.morphology == "fine linear":
         size = float(np.clip(size * rng.uniform(1.5, 3), 0.2, 1.0))
         angle = np.pi / 2 - look.direction + rng.normal(0, 0.5)
-        shape = {"elongation": rng.uniform(0.25, 0.5), "angle": angle}
+        shape = {"elongation": rng.uniform(0.45, 0.6), "angle": angle}
     else:
         shape |= {"lumps": int(rng.integers(1, 5))}
         if rng.random() < 0.15:
-            shape["elongation"] = rng.uniform(0.3, 0.5)
+            shape["elongation"] = rng.uniform(0.5, 0.6)
     return Placed(*place, size, strength, kind=look.morphology, group=group, **shape)
 
 
 def single(place, rng) -> Placed:
     """An MC of its own at a place (row, col), mostly small."""
-    strength = float(np.exp(rng.uniform(np.log(2), np.log(10))))
+    strength = float(np.exp(rng.uniform(np.log(1.5), np.log(12))))
     size = float(np.clip(rng.lognormal(np.log(SIZE_MEDIAN_MM), SIZE_LOG_SIGMA), *SIZE_RANGE_MM))
     shape = {"elongation": rng.uniform(0.6, 1.0), "lumps": int(rng.integers(1, 3))}
     return Placed(float(place[0]), float(place[1]), size, strength, **shape)

@@ -15,7 +15,7 @@ from . import acquisition, anatomy
 from .calcifications import Placed
 from .content import Contents, calcify
 from .dicom_mg import Encoding, write_dicom_mg
-from .insertion import Ground, Inserted, counts, insert
+from .insertion import Ground, Inserted, counted_mask, counts, insert
 from .outline import VIEWS
 from .outline import missing_cm as missing_cm_of
 from .parenchyma import DENSITIES
@@ -71,7 +71,7 @@ class SimulatedCase:
     @property
     def mask(self) -> np.ndarray:
         """(rows, cols) bool, the pixels of every MC that counts."""
-        return np.array([False, *map(counts, self.calcifications)])[self.labels]
+        return counted_mask(self.labels, self.calcifications)
 
     @property
     def ignored(self) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from ..normalisation import local_statistics
 from .calcifications import Placed, draw
 
-LABEL_FROM = 1.8  # deviations; a weaker MC is drawn, but no reader could mark it
+LABEL_FROM = 1.5  # deviations; a weaker MC is drawn, but no reader could mark it
 BLUR_RANGE_PX = (0.35, 1.1)
 _BLUR_WINDOW_MM = 3.0
 
@@ -29,20 +29,22 @@ class Inserted:
     @property
     def mask(self) -> np.ndarray:
         """(rows, cols) bool, pixels of MCs that count."""
-        return self._covering([counts(one) for one in self.placed])
+        return counted_mask(self.labels, self.placed)
 
     @property
     def ignored(self) -> np.ndarray:
         """(rows, cols) bool, pixels of those too faint, or benign: neither MC nor tissue."""
-        return self._covering([not counts(one) for one in self.placed])
-
-    def _covering(self, chosen: list[bool]) -> np.ndarray:
-        return np.array([False, *chosen])[self.labels]
+        return (self.labels > 0) & ~self.mask
 
 
 def counts(placed: Placed) -> bool:
     """True for an MC that a reader could mark: no benign kind, and not too faint."""
     return placed.counted and placed.strength >= LABEL_FROM
+
+
+def counted_mask(labels: np.ndarray, placed: tuple[Placed, ...]) -> np.ndarray:
+    """Of labels that number `placed` from 1: (rows, cols) bool, True on MCs that count."""
+    return np.array([False, *map(counts, placed)])[labels]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..resampling import resize, wide_blur
-from .outline import Outline
+from .outline import CONVERGENCE_MM, GRID_MM, Outline
 
 STEP_MM = 0.8
 _SIGMA_LEVELS_MM = (0.06, 0.1, 0.17, 0.28, 0.46, 0.76)
@@ -26,9 +26,9 @@ class Line:
 
 def breast_lines(shape: Outline, busyness: float, rng) -> list[Line]:
     """All lines of one breast. busyness: 1 for a common breast, 0.3 few, 2 many."""
-    area_cm2 = float((shape.to_air_mm > 0).mean() * shape.to_air_mm.size * 0.04 / 100)
+    area_cm2 = float(np.count_nonzero(shape.to_air_mm > 0)) * GRID_MM**2 / 100
     return [
-        *_ligaments(shape, rng.poisson(area_cm2 * 3.5 * busyness), rng),
+        *_ligaments(shape, rng.poisson(area_cm2 * 4 * busyness), rng),
         *_bundles(shape, rng.poisson(area_cm2 * 0.25 * busyness), rng),
         *_ducts(shape, rng.integers(3, 9), rng),
         *_vessels(shape, rng.integers(2, 7), rng),
@@ -36,7 +36,8 @@ def breast_lines(shape: Outline, busyness: float, rng) -> list[Line]:
 
 
 def _towards_nipple(shape: Outline, place) -> float:
-    down, out = shape.nipple_mm[0] - place[0], shape.nipple_mm[1] + 30 - place[1]
+    down = shape.nipple_mm[0] - place[0]
+    out = shape.nipple_mm[1] + CONVERGENCE_MM - place[1]
     return float(np.arctan2(down, out))
 
 
@@ -45,7 +46,7 @@ def _place_in(shape: Outline, rng, margin_mm: float = 1.0) -> np.ndarray:
         place = rng.uniform(0, 1, 2) * shape.to_air_mm.shape
         if shape.to_air_mm[int(place[0]), int(place[1])] > margin_mm:
             break
-    return place * 0.2
+    return place * GRID_MM
 
 
 def _curve(start, heading: float, length_mm: float, bend: float, rng) -> np.ndarray:
@@ -69,11 +70,11 @@ def _ligaments(shape: Outline, count: int, rng) -> list[Line]:
     lines = []
     for _ in range(count):
         place = _place_in(shape, rng)
-        spread = 0.35 if rng.random() < 0.7 else 1.2
+        spread = 0.35 if rng.random() < 0.8 else 0.9
         heading = _towards_nipple(shape, place) + rng.normal(0, spread)
-        path = _curve(place, heading, rng.lognormal(2.9, 0.6), 0.012, rng)
+        path = _curve(place, heading, rng.lognormal(2.6, 0.6), 0.024, rng)
         sigma = float(np.exp(rng.uniform(np.log(0.07), np.log(0.4))))
-        strength = 0.13 * rng.lognormal(0, 0.5)
+        strength = 0.11 * rng.lognormal(0, 0.5)
         lines.append(Line(path, sigma, strength * _fading(len(path), rng)))
     return lines
 
@@ -87,7 +88,7 @@ def _bundles(shape: Outline, count: int, rng) -> list[Line]:
         across = np.array([np.cos(heading), -np.sin(heading)])
         gap, sigma = rng.uniform(0.6, 2.5), rng.uniform(0.07, 0.25)
         strength = 0.08 * rng.lognormal(0, 0.4)
-        bend = rng.uniform(0.002, 0.02)
+        bend = rng.uniform(0.006, 0.025)
         for number in range(rng.integers(4, 14)):
             start = place + across * gap * (number + rng.normal(0, 0.3)) + rng.normal(0, 3, 2)
             path = _curve(start, heading + rng.normal(0, 0.07), rng.uniform(8, 25), bend, rng)

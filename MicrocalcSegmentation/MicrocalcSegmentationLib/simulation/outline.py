@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 GRID_MM = 0.2  # of every field that has nothing finer than half a millimetre
 VIEWS = ("CC", "MLO")
+CONVERGENCE_MM = 70.0  # beyond the nipple, where the lines of the gland would meet
+LEVELLED = 0.5  # of the thickness, how much a unit makes up for; the outermost rim fades
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ def outline(view: str, size_mm: tuple[float, float], rng) -> Outline:
 def _signed_distance(inside: np.ndarray) -> np.ndarray:
     # The breast goes on behind the chest wall and past the film's ends: no skin there.
     padded = np.pad(inside, ((60, 60), (60, 0)), mode="edge")
-    within = distance_transform_edt(padded) - distance_transform_edt(~padded)
-    return (within[60:-60, 60:] * GRID_MM).astype(np.float32)
+    within = (distance_transform_edt(padded) - distance_transform_edt(~padded)).astype(np.float32)
+    # The skin is smooth where the grid makes steps.
+    return gaussian_filter(within, 3)[60:-60, 60:] * np.float32(GRID_MM)
 
 
 def _cc_depth(down, size_mm, rng) -> tuple[np.ndarray, float]:
@@ -125,10 +128,12 @@ def _relative_thickness(shape: Outline) -> np.ndarray:
 
 
 def missing_cm(shape: Outline) -> np.ndarray:
-    """(rows, cols) float32, how much thinner than between the paddles the breast is."""
+    """(rows, cols) float32, what a unit makes up for where the breast is thinner."""
     radius = shape.thickness_mm / 2
     depth = _chord(radius, np.clip(shape.to_air_mm, 0, radius)) * _relative_thickness(shape)
-    return ((shape.thickness_mm - depth) / 10).astype(np.float32)
+    return (np.minimum(shape.thickness_mm - depth, LEVELLED * shape.thickness_mm) / 10).astype(
+        np.float32
+    )
 
 
 def _chord(radius: float, inward: np.ndarray) -> np.ndarray:

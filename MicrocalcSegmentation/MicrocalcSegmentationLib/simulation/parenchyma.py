@@ -8,25 +8,24 @@ give the overlapping clouds, holes and edges of a mammogram.
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from .outline import GRID_MM, Outline
+from .outline import CONVERGENCE_MM, GRID_MM, Outline
 from .texture import coloured_noise
 
 DENSITIES = ("A", "B", "C", "D")  # BI-RADS: almost fatty to extremely dense
 _MEAN_SHARE = {"A": (0.03, 0.08), "B": (0.08, 0.22), "C": (0.22, 0.48), "D": (0.45, 0.75)}
-_CONVERGENCE_MM = 70.0  # beyond the nipple, where the lines of the gland would meet
 _CANVAS_MM = 0.25
 
 
 def gland_share(shape: Outline, density: str, rng) -> np.ndarray:
     """(rows, cols) float32 in 0..1: gland's share of the inner depth at each point."""
-    frame = _Frame(shape)
+    frame = Frame(shape)
     slabs = int(rng.integers(5, 10))
     bias = _envelope(shape, rng)
     softness = rng.uniform(0.3, 0.9)
     stretch = rng.uniform(1.1, 2.0)
-    roughness = rng.uniform(3.1, 3.6)
+    roughness = rng.uniform(3.8, 4.4)
     heights = [
-        frame.field((1.5, roughness, 0.12), stretch, rng) + bias + rng.normal(0, 0.25)
+        frame.field((1.5, roughness, 0.08), stretch, rng) + bias + rng.normal(0, 0.25)
         for _ in range(slabs)
     ]
     wanted = rng.uniform(*_MEAN_SHARE[density])
@@ -71,16 +70,16 @@ def _envelope(shape: Outline, rng) -> np.ndarray:
     return np.maximum(bias, -5).astype(np.float32)
 
 
-class _Frame:
+class Frame:
     """Coordinates along and across the lines that run to a point beyond the nipple."""
 
     def __init__(self, shape: Outline):
         rows, cols = shape.to_air_mm.shape
         down = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) * GRID_MM - shape.nipple_mm[0]
-        out = shape.nipple_mm[1] + _CONVERGENCE_MM - (np.arange(cols)[None] + 0.5) * GRID_MM
+        out = shape.nipple_mm[1] + CONVERGENCE_MM - (np.arange(cols)[None] + 0.5) * GRID_MM
         out = np.maximum(out, 1).astype(np.float32)
         distance = np.hypot(down, out)
-        across = np.arctan2(down, out) * np.float32(0.8 * (shape.nipple_mm[1] + _CONVERGENCE_MM))
+        across = np.arctan2(down, out) * np.float32(0.8 * (shape.nipple_mm[1] + CONVERGENCE_MM))
         self._along = (distance - distance.min()) / _CANVAS_MM
         self._across = (across - across.min()) / _CANVAS_MM
 
