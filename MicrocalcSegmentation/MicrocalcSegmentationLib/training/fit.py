@@ -35,8 +35,8 @@ class Schedule:
     tiles_per_step: int = 48
     rate: float = 2e-3
     smallest_rate: float = 2e-5
-    check_every: int = 100
-    patience: int = 5
+    check_every: int = 200
+    patience: int = 6
     halve_at: tuple[float, ...] = (0.4, 0.55, 0.7, 0.8, 0.88, 0.94)
     mine_at: tuple[float, ...] = (0.25, 0.5, 0.75)
     validation_steps: int = 24

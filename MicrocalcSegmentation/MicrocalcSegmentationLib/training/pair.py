@@ -49,7 +49,7 @@ class Recipe:
     architecture: Architecture = field(default_factory=Architecture)
     detector_steps: int = 1200
     segmentator_steps: int = 2400
-    positive_windows_kept: float = 0.9
+    positive_windows_kept: float = 0.8
     false_clusters: float = 0.2
 
 
