@@ -176,6 +176,15 @@ def test_a_colour_image_is_refused(tmp_path, grey_pattern, name):
         read_mammogram(tmp_path / name, (0.05, 0.05))
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.nrrd"])
+def test_grey_saved_as_colour_is_read_as_grey(tmp_path, grey_pattern, name):
+    channel = (grey_pattern // 16).astype(np.uint8)
+    rgb = np.stack([channel] * 3, axis=-1)
+    sitk.WriteImage(sitk.GetImageFromArray(rgb, isVector=True), str(tmp_path / name))
+    read = read_mammogram(tmp_path / name, (0.05, 0.05))
+    np.testing.assert_array_equal(read.pixels, channel)
+
+
 @pytest.mark.parametrize("name", ["a.nrrd", "a.mha", "a.nii", "a.tif"])
 def test_a_volume_of_several_slices_is_refused(tmp_path, grey_pattern, name):
     stack = np.stack([grey_pattern, grey_pattern]).astype(np.uint16)

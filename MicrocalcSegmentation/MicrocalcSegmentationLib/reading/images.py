@@ -27,12 +27,14 @@ FORMATS = {
 }
 _WITH_PRINT_RESOLUTION = ("TIFF", "JPEG")
 _CHUNK_BYTES = 1 << 20
+_GREY_AS_COLOUR = 3  # values per pixel
 
 
 def read_image(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
     """A grey 2-D image, or a volume of one slice, as a `Mammogram`.
 
-    Its pixels count as displayed: brighter is denser. Geometry is the file's own.
+    An RGB image is grey when its channels are equal. Pixels count as displayed: brighter is
+    denser. Geometry is the file's own.
     Raises InputError for anything else.
     """
     name = path.name
@@ -61,7 +63,7 @@ def read_image(path: Path, spacing_mm: Sequence[float] | None) -> Mammogram:
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(not quiet)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused
-        pixels = sitk.GetArrayViewFromImage(image).astype(np.float32)
+        pixels = _one_channel(name, sitk.GetArrayViewFromImage(image), image).astype(np.float32)
     if slice_axis is not None:
         pixels = pixels.squeeze(axis=2 - slice_axis)  # numpy's axes are ITK's in reverse
     require_usable_values(name, pixels)
@@ -92,11 +94,8 @@ def _slice_axis(name: str, reader: sitk.ImageFileReader) -> int | None:
     Raises InputError where the header rules the image out.
     """
     size = reader.GetSize()
-    if reader.GetNumberOfComponents() != 1:
-        raise InputError(
-            f"{name}: a colour image ({reader.GetNumberOfComponents()} values per pixel); "
-            "mammograms are grey, convert it to one grey channel"
-        )
+    if reader.GetNumberOfComponents() not in (1, _GREY_AS_COLOUR):
+        raise _colour(name, reader.GetNumberOfComponents())
     if len(size) == 2:
         require_plausible_size(name, size[::-1])
         return None
@@ -108,6 +107,23 @@ def _slice_axis(name: str, reader: sitk.ImageFileReader) -> int | None:
         )
     require_plausible_size(name, [size[axis] for axis in (2, 1, 0) if axis != slice_axis])
     return slice_axis
+
+
+def _one_channel(name: str, values: np.ndarray, image: sitk.Image) -> np.ndarray:
+    """The grey values, which many programs save three times over, as red, green and blue."""
+    if image.GetNumberOfComponentsPerPixel() == 1:
+        return values
+    first = values[..., 0]
+    if not all(np.array_equal(first, values[..., channel]) for channel in (1, 2)):
+        raise _colour(name, _GREY_AS_COLOUR)
+    return first
+
+
+def _colour(name: str, components: int) -> InputError:
+    return InputError(
+        f"{name}: a colour image ({components} values per pixel); mammograms are grey, convert it "
+        "to one grey channel"
+    )
 
 
 def _geometry(
