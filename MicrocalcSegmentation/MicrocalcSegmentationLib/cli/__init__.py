@@ -23,6 +23,7 @@ from . import (
     samples,
     segment,
     simulate,
+    survey,
     train,
 )
 
@@ -39,7 +40,7 @@ your images:    microcalc segment left_cc.dcm left_mlo.dcm --output results
 For research; not a medical device."""
 _EPILOG = "`microcalc COMMAND --help` says what a command does, with examples."
 COMMANDS = (
-    *(segment, demo, simulate, insert, evaluate, realism),
+    *(segment, demo, simulate, insert, evaluate, survey, realism),
     *(models, samples, train, experiment, analyse),
 )
 

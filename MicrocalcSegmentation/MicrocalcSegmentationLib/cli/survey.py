@@ -1,0 +1,140 @@
+"""`microcalc survey`: what is marked on real images whose truth nobody has drawn."""
+
+import argparse
+import json
+import re
+from functools import partial
+from pathlib import Path
+
+from . import options
+from .terminal import complain, progress_on_stderr, say
+
+NAME = "survey"
+SUMMARY = "count the marks on real images whose MCs are not annotated"
+DESCRIPTION = """\
+Segment images and count what is marked: clusters per image and per 100 cm2 of breast, MCs
+per cm2, each with a 95 % interval (patients resampled). On images without clusters every
+mark is false; on others, --places names what is known to be there, and each kind of place
+is counted apart.
+
+A CSV of places has the columns tile (or image: the file's name), row, col (pixels) and
+kind (your word for it); only images that it names are surveyed. A cluster is at a place
+when its bounding box is within 2 mm of it. Images of one patient are known by
+CBIS-DDSM's P_00000 in their names; others stand for themselves.
+
+With --output, DIR gets the results of each image as `microcalc segment` writes them, to
+look at every mark, and survey.json."""
+EXAMPLES = """\
+examples:
+  microcalc survey films --spacing-mm 0.05 --output survey
+  microcalc survey tiles --places seen.csv --spacing-mm 0.045 --json
+
+exit code: 0 all done, 1 an image was refused, 2 wrong usage, 130 stopped with Ctrl-C"""
+_PATIENT = re.compile(r"P_\d{5}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="files, or folders of them")
+    parser.add_argument("--places", type=Path, metavar="CSV", help="what is known to be where")
+    parser.add_argument(
+        "--spacing-mm", type=options.spacing, metavar="S|ROW,COL", help=options.SPACING_HELP
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="keep figures and results there"
+    )
+    options.add_segmentation(parser)
+    options.add_reporting(parser, "print the figures as one JSON object on stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Survey all images; 1 when any was refused."""
+    from ..batch import select_images
+    from ..errors import InputError
+    from ..evaluation.survey import read_places
+
+    places = read_places(args.places) if args.places else []
+    wanted = {place.image for place in places}
+    images = select_images(args.images, args.output or Path(".")).images
+    images = [path for path in images if not places or path.name in wanted]
+    missing = wanted - {path.name for path in images}
+    if missing or not images:
+        lacking = ", ".join(sorted(missing)) or "at all"
+        raise InputError(
+            f"{', '.join(args.images)}: no image {lacking} in there; name files or another folder"
+        )
+    surveyed, refused = _survey_all(args, images, places)
+    for sentence in refused:
+        complain(sentence)
+    if not surveyed:
+        raise InputError("no image could be surveyed; see the sentences above")
+    _tell(args, surveyed, refused)
+    return 1 if refused else 0
+
+
+def _survey_all(args: argparse.Namespace, images: list[Path], places: list):
+    from ..batch import check_writable
+    from ..errors import InputError
+    from ..evaluation.survey import survey
+    from ..export import write_findings
+    from ..model import load_model
+    from ..pipeline import segment
+    from ..progress import Part
+    from ..reading import read_mammogram
+
+    model, settings = load_model(args.model), options.settings_of(args)
+    if args.output is not None:
+        check_writable(args.output)
+    surveyed, refused = [], []
+    with progress_on_stderr(args.quiet) as progress:
+        for number, path in enumerate(images):
+            part = Part(progress, number / len(images), (number + 1) / len(images))
+            part.report(0, f"{path.name} ({number + 1} of {len(images)})")
+            try:
+                mammogram = read_mammogram(path, args.spacing_mm)
+                findings = segment(mammogram, model, settings, part)
+            except InputError as error:
+                refused.append(str(error))
+                continue
+            surveyed.append(survey(findings, places, _patient))
+            if args.output is not None:
+                write_findings(findings, args.output / path.stem)
+    return surveyed, refused
+
+
+def _patient(name: str) -> str:
+    known = _PATIENT.search(name)
+    return known.group() if known else name
+
+
+def _tell(args: argparse.Namespace, surveyed: list, refused: list[str]) -> None:
+    from dataclasses import asdict
+
+    from ..evaluation.survey import rates
+    from ..export.staging import write_all
+
+    found = rates(surveyed)
+    report = {
+        "images": [asdict(one) for one in surveyed],
+        "figures": {label: asdict(rate) for label, rate in found.items()},
+        "refused": refused,
+    }
+    text = json.dumps(report, indent=2)
+    if args.output is not None:
+        write_all(args.output, {"survey.json": partial(_write, text)})
+    if args.json:
+        say(text)
+        return
+    for one in surveyed:
+        places = ", ".join(f"{kind} {'marked' if hit else '-'}" for kind, hit in one.at_places)
+        say(
+            f"{one.image}: {one.calcifications} MCs, {one.clusters} clusters"
+            + (f"; {places}" if places else "")
+        )
+    for label, rate in found.items():
+        bounds = f" [{rate.low:.3g}, {rate.high:.3g}]" if rate.low is not None else ""
+        say(f"{label}: {rate.value:.3g}{bounds}")
+
+
+def _write(text: str, path: Path) -> None:
+    path.write_text(text + "\n", encoding="utf-8")
