@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from MicrocalcSegmentationLib.cli import main
 from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.evaluation.patients import patient_of
 from MicrocalcSegmentationLib.evaluation.survey import Place, Surveyed, rates, read_places, survey
 
 
@@ -28,25 +29,21 @@ def found(name, boxes, shape=(400, 400), spacing=0.1):
     )
 
 
-def of(name):
-    return name[:1]
-
-
 def test_a_cluster_at_a_place_is_no_mark_elsewhere():
     places = [Place("a.png", 119, 150, "fine"), Place("b.png", 0, 0, "fine")]
-    seen = survey(found("a.png", [(40, 100, 100, 200), (300, 350, 300, 350)]), places, of)
+    seen = survey(found("a.png", [(40, 100, 100, 200), (300, 350, 300, 350)]), places)
     assert seen.at_places == (("fine", True),)
     assert (seen.clusters, seen.elsewhere, seen.breast_cm2) == (2, 1, pytest.approx(16))
 
 
 @pytest.mark.parametrize(("row", "marked"), [(120, True), (121, False)])
 def test_a_place_is_at_a_cluster_up_to_2_mm_from_its_box(row, marked):
-    seen = survey(found("a", [(40, 100, 100, 200)]), [Place("a", row, 150, "fine")], of)
+    seen = survey(found("a", [(40, 100, 100, 200)]), [Place("a", row, 150, "fine")])
     assert seen.at_places == (("fine", marked),)
 
 
 def test_without_marks_every_place_is_missed():
-    seen = survey(found("a", []), [Place("a", 5, 5, "fine")], of)
+    seen = survey(found("a", []), [Place("a", 5, 5, "fine")])
     assert seen.at_places == (("fine", False),)
     assert seen.elsewhere == 0
 
@@ -117,3 +114,10 @@ def film_png(tmp_path):
     path = tmp_path / "film.png"
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(pixels), str(path))
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"), [("Mass-Test_P_00147_LEFT_CC_r0.png", "P_00147"), ("a.dcm", "a.dcm")]
+)
+def test_images_of_cbis_ddsm_tell_their_patient(name, patient):
+    assert patient_of(name) == patient

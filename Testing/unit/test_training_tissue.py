@@ -4,6 +4,7 @@ from MicrocalcSegmentationLib.training.tissue import (
     DIGITAL_LEARNT_FROM,
     JUDGED_PATIENTS,
     held_out,
+    held_out_images,
     training_backgrounds,
     training_tiles,
 )
@@ -53,3 +54,20 @@ def test_only_the_named_digital_mammograms_are_learnt_from(tmp_path):
 def test_a_folder_without_them_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds none of sample_A4"):
         training_backgrounds(tmp_path)
+
+
+def test_what_is_held_out_and_what_is_learnt_from_have_no_patient_in_common(tmp_path):
+    write_index(tmp_path, [f"a.png,{FREE},0", f"b.png,{KEPT_BACK},0", f"c.png,{KEPT_BACK},1"])
+    assert held_out_images(tmp_path) == (tmp_path / "tiles" / "b.png",)
+    assert not set(held_out_images(tmp_path)) & set(training_tiles(tmp_path))
+
+
+def test_digital_mammograms_that_are_not_learnt_from_are_held_out(tmp_path):
+    for name in (*DIGITAL_LEARNT_FROM, "sample_B2"):
+        (tmp_path / f"{name}.jpg").touch()
+    assert held_out_images(tmp_path) == (tmp_path / "sample_B2.jpg",)
+
+
+def test_a_folder_of_neither_holds_nothing_out(tmp_path):
+    with pytest.raises(InputError, match="neither CBIS-DDSM film tiles nor MONAI's"):
+        held_out_images(tmp_path)

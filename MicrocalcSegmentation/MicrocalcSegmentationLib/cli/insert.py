@@ -3,6 +3,7 @@
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from . import options
 from .terminal import complain, progress_on_stderr, say
@@ -22,7 +23,8 @@ EXAMPLES = """\
 examples:
   microcalc insert normal_cc.dcm --output inserted
   microcalc insert film.png --spacing-mm 0.05 --clusters 2 --seed 7 --output inserted
-  microcalc insert normals --copies 5 --format dicom --output inserted"""
+  microcalc insert normals --copies 5 --format dicom --output inserted
+  microcalc insert cbis_film_tiles --held-out --spacing-mm 0.045 --output inserted"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the first image, one more for each other (default: 0)",
     )
     parser.add_argument(
+        "--held-out",
+        action="store_true",
+        help="IMAGE is a folder of CBIS-DDSM film tiles, or of MONAI's sample mammograms: take "
+        "what the recipes of the shipped models leave out",
+    )
+    parser.add_argument(
         "--format",
         choices=("dicom", "nrrd"),
         default="nrrd",
@@ -66,14 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Insert into all images; 1 when any was refused."""
-    from ..batch import check_writable, select_images
+    from ..batch import check_writable
     from ..errors import InputError
 
     check_writable(args.output)
-    images = select_images(args.images, args.output).images
-    if not images:
-        names = ", ".join(args.images)
-        raise InputError(f"{names}: no image in there; name files or another folder")
+    images = _images(args)
     entries, refused = [], 0
     jobs = [(image, copy) for image in images for copy in range(args.copies)]
     with progress_on_stderr(args.quiet) as progress:
@@ -90,6 +95,20 @@ def run(args: argparse.Namespace) -> int:
         for entry in entries:
             say(f"{entry['files']['image']}, {entry['mcs']} MCs in {entry['files']['mask']}")
     return 1 if refused else 0
+
+
+def _images(args: argparse.Namespace) -> tuple:
+    from ..batch import select_images
+    from ..errors import InputError
+    from ..training.tissue import held_out_images
+
+    if args.held_out:
+        return tuple(path for folder in args.images for path in held_out_images(Path(folder)))
+    images = select_images(args.images, args.output).images
+    if not images:
+        names = ", ".join(args.images)
+        raise InputError(f"{names}: no image in there; name files or another folder")
+    return images
 
 
 def _insert_one(image, seed: int, args: argparse.Namespace) -> dict:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +29,6 @@ examples:
   microcalc survey tiles --places seen.csv --spacing-mm 0.045 --json
 
 exit code: 0 all done, 1 an image was refused, 2 wrong usage, 130 stopped with Ctrl-C"""
-_PATIENT = re.compile(r"P_\d{5}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,15 +94,10 @@ def _survey_all(args: argparse.Namespace, images: list[Path], places: list):
             except InputError as error:
                 refused.append(str(error))
                 continue
-            surveyed.append(survey(findings, places, _patient))
+            surveyed.append(survey(findings, places))
             if args.output is not None:
                 write_findings(findings, args.output / path.stem)
     return surveyed, refused
-
-
-def _patient(name: str) -> str:
-    known = _PATIENT.search(name)
-    return known.group() if known else name
 
 
 def _tell(args: argparse.Namespace, surveyed: list, refused: list[str]) -> None:

@@ -14,6 +14,7 @@ from ..reading import read_mammogram
 from ..simulation.cases import KINDS, CaseOptions, simulate_case
 from ..simulation.plan import TEST_SEED_START
 from ..simulation.version import SIMULATION_VERSION
+from .patients import patient_of
 from .scores import CaseName
 
 MASK_SUFFIX = "_mask"
@@ -101,7 +102,7 @@ def _from_files(image: Path, mask: Path, spacing_mm: tuple[float, float] | None)
     known = _description(image.with_name(stem + DESCRIPTION_TYPE))
     name = CaseName(
         name=stem,
-        patient=str(known.get("patient", stem)),
+        patient=str(known.get("patient", patient_of(stem))),
         kind=str(known.get("options", {}).get("kind", UNSTATED)),
         data=_data(known, image.parent.name),
     )

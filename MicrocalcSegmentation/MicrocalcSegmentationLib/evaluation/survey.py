@@ -1,7 +1,6 @@
 """Real images without annotated MCs: how often clusters are marked, and at which known places."""
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..findings import Findings
 from .intervals import interval, resampling_weights
+from .patients import patient_of
 
 NEAR_MM = 2.0  # a place lies at a cluster when it is no farther from its bounding box
 
@@ -72,7 +72,7 @@ def read_places(path: Path) -> list[Place]:
         ) from error
 
 
-def survey(findings: Findings, places: list[Place], patient_of: Callable[[str], str]) -> Surveyed:
+def survey(findings: Findings, places: list[Place]) -> Surveyed:
     """Compare what was marked on one image with the places of that image."""
     name = findings.mammogram.source.name
     here = [place for place in places if place.image == name]

@@ -48,6 +48,30 @@ def training_tiles(folder: Path) -> tuple[Path, ...]:
     one in five of the rest, by a hash of the name, for tests of insertion.
     Raises InputError when the folder has no index or no tile remains.
     """
+    kept = tuple(path for path, patient in _plain_tiles(folder) if not held_out(patient))
+    if not kept:
+        raise InputError(
+            f"{folder / 'index.csv'}: lists no tile that training may use; check its columns"
+        )
+    return kept
+
+
+def held_out_images(folder: Path) -> tuple[Path, ...]:
+    """The tiles, or the digital mammograms, that no recipe learns from and insertion is tried on.
+
+    Tiles: of the fifth of all patients by hash. Raises InputError when the folder is neither.
+    """
+    if (folder / "index.csv").is_file():
+        return tuple(path for path, patient in _plain_tiles(folder) if held_out(patient))
+    samples = sorted(folder.glob("sample_*.jpg"))
+    kept = tuple(path for path in samples if path.stem not in DIGITAL_LEARNT_FROM)
+    if not kept:
+        raise InputError(f"{folder}: neither CBIS-DDSM film tiles nor MONAI's sample mammograms")
+    return kept
+
+
+def _plain_tiles(folder: Path) -> list[tuple[Path, str]]:
+    """Tiles and patients without any known calcification, and not judged on as they are."""
     index = folder / "index.csv"
     if not index.is_file():
         raise InputError(f"{folder}: holds no index.csv; pass the folder of CBIS-DDSM film tiles")
@@ -55,16 +79,11 @@ def training_tiles(folder: Path) -> tuple[Path, ...]:
     seen_csv = folder / "seen.csv"
     seen_tiles = {row["tile"] for row in _rows(seen_csv)} if seen_csv.is_file() else set()
     seen = {row["patient"] for row in rows if row["tile"] in seen_tiles}
-    kept = tuple(
-        folder / "tiles" / row["tile"]
+    return [
+        (folder / "tiles" / row["tile"], row["patient"])
         for row in rows
-        if row["patient"] not in JUDGED_PATIENTS | seen
-        and row["also_in_calcification_set"] == "0"
-        and not held_out(row["patient"])
-    )
-    if not kept:
-        raise InputError(f"{index}: lists no tile that training may use; check its columns")
-    return kept
+        if row["patient"] not in JUDGED_PATIENTS | seen and row["also_in_calcification_set"] == "0"
+    ]
 
 
 def held_out(patient: str) -> bool:
