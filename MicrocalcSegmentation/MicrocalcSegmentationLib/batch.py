@@ -27,6 +27,7 @@ _IMAGE_TYPES = (
     *(".dcm", ".dicom", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz"),
     *(".tif", ".tiff", ".png", ".jpg", ".jpeg"),
 )
+_MASK_SUFFIXES = ("_mask", "_ignored")
 _DICOM_MARK_AT, _DICOM_MARK = 128, b"DICM"
 
 SegmentOne = Callable[[Path, Progress], Findings]
@@ -68,8 +69,8 @@ def select_images(paths: Iterable[str | Path], output: Path) -> Selection:
 
     A file is taken as it is. Of a folder, and of folders in it, files are taken that look
     like an image: by their suffix, or by the mark of a DICOM file. Hidden files, DICOMDIR,
-    masks beside their image (`<name>_mask.*`), Slicer's segmentations (`*.seg.nrrd`), the
-    output folder and folders of earlier results are left alone.
+    masks beside their image (`<name>_mask.*`, `<name>_ignored.*`), Slicer's segmentations
+    (`*.seg.nrrd`), the output folder and folders of earlier results are left alone.
     """
     images: dict[Path, Path] = {}
     passed_over = []
@@ -230,7 +231,10 @@ def _hidden(name: str) -> bool:
 def _looks_like_an_image(file: Path, stems_beside: set[str]) -> bool:
     name = file.name.lower()
     stem = file_stem(file.name)
-    is_mask = stem.endswith("_mask") and stem.removesuffix("_mask") in stems_beside
+    is_mask = any(
+        stem.endswith(suffix) and stem.removesuffix(suffix) in stems_beside
+        for suffix in _MASK_SUFFIXES
+    )
     if is_mask or name == "dicomdir" or name.endswith(".seg.nrrd"):
         return False
     return name.endswith(_IMAGE_TYPES) or _has_dicom_mark(file)

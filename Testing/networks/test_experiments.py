@@ -107,7 +107,7 @@ def test_pairs_are_judged_on_the_whole_images_of_test_patients(
     results = run_experiment(one, whole, Silent())
     cases = stored_cases(sample_database)
     assert seen == [f"{case.name.name}.nrrd" for case in cases]
-    truth = [case.load()[1] for case in cases]
+    truth = [case.load().mask for case in cases]
     share = sum(mask.sum() for mask in truth) / sum(mask.size for mask in truth)
     figures = results["valid"]["whole"]
     assert figures["pixel_accuracy"]["value"] == pytest.approx(1 - share)

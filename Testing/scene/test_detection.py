@@ -300,14 +300,14 @@ def test_a_reviewed_case_joins_a_training_set_without_what_was_rejected(
     results, findings = detection.segment(volume, options(detection_room))
     first = detection.add_to_training_set(volume, tmp_path)
     (case,) = folder_cases(tmp_path)
-    mammogram, truth = case.load()
-    np.testing.assert_array_equal(truth, findings.mask)
-    np.testing.assert_array_equal(mammogram.pixels, pixels_of(volume))
-    assert mammogram.spacing_mm == pytest.approx((0.1, 0.1))
+    truth = case.load()
+    np.testing.assert_array_equal(truth.mask, findings.mask)
+    np.testing.assert_array_equal(truth.mammogram.pixels, pixels_of(volume))
+    assert truth.mammogram.spacing_mm == pytest.approx((0.1, 0.1))
     set_review(results, 1, Review("rejected"))
     assert detection.add_to_training_set(volume, tmp_path) == first
     (case,) = folder_cases(tmp_path)
-    assert not case.load()[1].any()
+    assert not case.load().mask.any()
     known = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert known["positive"] is False
     assert "film" not in known["patient"]

@@ -173,6 +173,7 @@ def test_a_folder_stands_for_the_images_in_it(tmp_path):
         tmp_path,
         *("s/b.dcm", "s/a.PNG", "s/deep/er/c.nii.gz", "s/notes.txt", "s/DICOMDIR", "s/.hidden.dcm"),
         *("s/.git/d.dcm", "s/a_mask.png", "s/lonely_mask.png", "s/b.seg.nrrd"),
+        "s/b_ignored.nrrd",
     )
     bare = tmp_path / "s" / "1.2.3"
     bare.write_bytes(bytes(128) + b"DICM" + bytes(8))
@@ -180,7 +181,7 @@ def test_a_folder_stands_for_the_images_in_it(tmp_path):
     names = [str(path.relative_to(tmp_path / "s")) for path in chosen.images]
     assert names == ["1.2.3", "a.PNG", "b.dcm", "lonely_mask.png", "deep/er/c.nii.gz"]
     assert {p.name for p in chosen.passed_over} == {
-        *("notes.txt", "DICOMDIR", "a_mask.png", "b.seg.nrrd"),
+        *("notes.txt", "DICOMDIR", "a_mask.png", "b.seg.nrrd", "b_ignored.nrrd"),
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,14 +12,15 @@ from MicrocalcSegmentationLib.evaluation.cases import (
     TEST_SEED_START,
     Case,
     folder_cases,
-    read_truth,
     simulated_cases,
 )
-from MicrocalcSegmentationLib.evaluation.picture import FOUND_COLOUR, TRUE_COLOUR
+from MicrocalcSegmentationLib.evaluation.picture import FOUND_COLOUR, IGNORED_COLOUR, TRUE_COLOUR
 from MicrocalcSegmentationLib.evaluation.picture import draw_found_and_true as draw
 from MicrocalcSegmentationLib.evaluation.runs import Run, evaluate
 from MicrocalcSegmentationLib.evaluation.scores import CaseName
 from MicrocalcSegmentationLib.evaluation.store import Store
+from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case
+from MicrocalcSegmentationLib.training.datasets.annotated import Annotation
 from MicrocalcSegmentationLib.training.pair import VALIDATION_SEEDS_FROM
 from PIL import Image
 
@@ -46,11 +48,30 @@ def test_an_image_and_its_mask_make_a_case(tmp_path, mask, mask_type):
     write(tmp_path / f"b_mask.{mask_type}", mask * 255)
     write(tmp_path / "without.nrrd", IMAGE)
     (case,) = folder_cases(tmp_path)
-    mammogram, truth = case.load()
+    truth = case.load()
     assert case.name == CaseName("b", "b", "unstated", f"folder {tmp_path.name}")
-    assert (mammogram.pixels == IMAGE).all()
-    assert truth.dtype == bool
-    assert (truth == (mask > 0)).all()
+    assert (truth.mammogram.pixels == IMAGE).all()
+    assert truth.mask.dtype == bool
+    assert (truth.mask == (mask > 0)).all()
+    assert not truth.uncertain.any()
+
+
+@pytest.mark.parametrize("ignored_type", ["nrrd", "png"])
+def test_pixels_to_ignore_are_read_where_they_are_given_and_never_an_mc(
+    tmp_path, mask, ignored_type
+):
+    for name in ("b", "c"):
+        write(tmp_path / f"{name}.nrrd", IMAGE)
+        write(tmp_path / f"{name}_mask.nrrd", mask)
+    ignored = np.zeros_like(mask)
+    ignored[32:40, 21:30] = 1  # one pixel of it is MC as well
+    write(tmp_path / f"b_ignored.{ignored_type}", ignored * 255)
+    one, other = folder_cases(tmp_path)
+    assert (one.load().uncertain == ((ignored > 0) & (mask == 0))).all()
+    assert not other.load().uncertain.any()
+    before = one.identity
+    write(tmp_path / f"b_ignored.{ignored_type}", ignored[::-1].copy())
+    assert folder_cases(tmp_path)[0].identity != before
 
 
 def test_of_two_masks_of_an_image_one_is_taken(tmp_path, mask):
@@ -75,25 +96,48 @@ def test_a_spacing_is_handed_to_images_that_state_none(tmp_path, mask):
     write(tmp_path / "b_mask.png", mask)
     with pytest.raises(InputError, match="spacing"):
         folder_cases(tmp_path)[0].load()
-    mammogram, _ = folder_cases(tmp_path, (0.05, 0.07))[0].load()
-    assert mammogram.spacing_mm == (0.05, 0.07)
+    truth = folder_cases(tmp_path, (0.05, 0.07))[0].load()
+    assert truth.mammogram.spacing_mm == (0.05, 0.07)
 
 
 def test_a_mask_on_another_grid_is_refused(tmp_path, mask):
+    write(tmp_path / "b.nrrd", IMAGE)
     write(tmp_path / "b_mask.nrrd", mask[:, :-1])
     with pytest.raises(InputError, match=r"b_mask.nrrd: the mask has 90 x 69 pixels, its image 90"):
-        read_truth(tmp_path / "b_mask.nrrd", IMAGE.shape)
+        folder_cases(tmp_path)[0].load()
 
 
 def test_a_mask_of_one_slice_is_taken_as_flat(tmp_path, mask):
+    write(tmp_path / "b.nrrd", IMAGE)
     write(tmp_path / "b_mask.nrrd", mask[None])
-    assert (read_truth(tmp_path / "b_mask.nrrd", IMAGE.shape) == (mask > 0)).all()
+    assert (folder_cases(tmp_path)[0].load().mask == (mask > 0)).all()
 
 
-def test_a_damaged_mask_is_refused(tmp_path):
-    (tmp_path / "b_mask.nrrd").write_bytes(b"NRRD0004\nnonsense")
-    with pytest.raises(InputError, match=r"b_mask.nrrd: cannot be read as a mask"):
-        read_truth(tmp_path / "b_mask.nrrd", IMAGE.shape)
+@pytest.mark.parametrize("which", ["mask", "ignored"])
+def test_a_damaged_mask_is_refused(tmp_path, mask, which):
+    write(tmp_path / "b.nrrd", IMAGE)
+    write(tmp_path / "b_mask.nrrd", mask)
+    (tmp_path / f"b_{which}.nrrd").write_bytes(b"NRRD0004\nnonsense")
+    with pytest.raises(InputError, match=rf"b_{which}.nrrd: cannot be read as a mask"):
+        folder_cases(tmp_path)[0].load()
+
+
+def test_a_simulated_case_leaves_open_what_is_benign_or_too_faint(monkeypatch):
+    from MicrocalcSegmentationLib.evaluation import cases
+
+    small = {"spacing_mm": 0.1, "shape": (900, 700), "clusters": 2}
+
+    def simulate(seed, options):
+        return simulate_case(seed, replace(options, **small))
+
+    monkeypatch.setattr(cases, "simulate_case", simulate)
+    (case,) = simulated_cases(1)
+    truth = case.load()
+    whole = simulate(case.identity["seed"], CaseOptions(kind="digital"))
+    assert truth.mask.any()
+    assert truth.uncertain.any()
+    assert not (truth.mask & truth.uncertain).any()
+    assert ((truth.mask | truth.uncertain) == (whole.labels > 0)).all()
 
 
 def test_damaged_words_beside_an_image_are_refused(tmp_path, mask):
@@ -131,7 +175,8 @@ def cases(make_findings):
     findings = make_findings()
 
     def load():
-        return findings.mammogram, findings.mask
+        mask = findings.mask
+        return Annotation(findings.mammogram, mask, np.zeros_like(mask))
 
     def refuse():
         raise InputError("bad.dcm: too dark; expose it again")
@@ -159,6 +204,16 @@ def test_a_refused_case_does_not_stop_the_others(cases, make_findings):
     assert [scores.case.name for scores in outcome.scores] == ["one", "two"]
     assert outcome.refused == {"bad": "bad.dcm: too dark; expose it again"}
     assert outcome.scores[0].marks.matched == 15
+
+
+def test_what_is_left_open_is_no_false_mark(cases, make_findings):
+    findings = make_findings()
+    truth = np.isin(findings.labels, range(1, 14))  # the 13 in clusters
+    mammogram = findings.mammogram
+    for uncertain, false in ((findings.mask & ~truth, 0), (np.zeros_like(truth), 2)):
+        case = replace(cases[0], load=partial(Annotation, mammogram, truth, uncertain))
+        (scores,) = evaluate([case], Run(Segmenter(findings), {})).scores
+        assert (scores.marks.matched, scores.marks.false_mcs) == (13, false)
 
 
 def test_a_second_run_takes_the_stored_counts(cases, make_findings, tmp_path):
@@ -210,12 +265,15 @@ def test_a_stopped_run_goes_on_where_it_was(cases, make_findings, tmp_path):
 def test_the_picture_shows_found_and_true_in_their_colours(make_findings):
     findings = make_findings()
     truth = np.roll(findings.mask, 8, axis=1)
-    pixels = np.array(draw(findings, truth)).reshape(-1, 3)
+    nothing = np.zeros_like(truth)
+    pixels = np.array(draw(findings, truth, nothing)).reshape(-1, 3)
 
     def area(picture, colour):
         return int((picture == colour).all(axis=1).sum())
 
-    empty = np.array(draw(findings, np.zeros_like(truth))).reshape(-1, 3)
+    empty = np.array(draw(findings, nothing, truth)).reshape(-1, 3)
+    assert area(empty, IGNORED_COLOUR) > 2000
+    assert area(pixels, IGNORED_COLOUR) < 1000  # the legend
     assert area(pixels, FOUND_COLOUR) > 2000
     assert area(pixels, TRUE_COLOUR) > 2000
     assert area(empty, TRUE_COLOUR) < 1000  # the legend
@@ -223,4 +281,4 @@ def test_the_picture_shows_found_and_true_in_their_colours(make_findings):
 
 def test_the_picture_of_an_image_without_mcs_is_drawn(make_findings):
     findings = make_findings(clusters={}, isolated=[])
-    assert draw(findings, findings.mask).size[1] > 1000
+    assert draw(findings, findings.mask, findings.mask).size[1] > 1000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from MicrocalcSegmentationLib.evaluation.matching import match, regions
+from MicrocalcSegmentationLib.evaluation.matching import lie_on, match, regions
 from scipy.ndimage import label
 
 SPACING = (0.05, 0.05)
@@ -39,6 +39,14 @@ def test_a_perfect_mask_matches_every_mc_to_itself():
     matches = match(true, true)
     assert matches.found.tolist() == matches.true.tolist() == [0, 1, 2, 3]
     assert matches.iou.tolist() == [1, 1, 1, 1]
+
+
+def test_what_lies_on_others_shares_a_pixel_with_them_or_is_as_near_as_a_match():
+    others = measured((20, 5, 2, 40), (40, 10, 2, 2))
+    found = measured((21, 6, 3, 3), (19, 40, 2, 2), (40, 16, 2, 2), (40, 20, 2, 2), (25, 24, 2, 2))
+    assert lie_on(found, others).tolist() == [True, True, True, False, True]
+    assert lie_on(found, measured()).tolist() == [False] * 5
+    assert len(lie_on(measured(), others)) == 0
 
 
 @pytest.mark.parametrize(("shift", "matched"), [(6, 1), (7, 1), (8, 0)])

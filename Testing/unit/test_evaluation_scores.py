@@ -110,6 +110,37 @@ def test_a_mask_moved_by_4_pixels_misses_by_0_05_mm():
         assert score_case(CASE, found_as(places), TRUTH).marks.matched == matched
 
 
+def test_marks_on_ignored_pixels_are_neither_true_nor_false():
+    scores = score_case(CASE, found_as(FIRST + ISOLATED), mask_of(FIRST), mask_of(ISOLATED))
+    assert scores.marks == Marks(matched=7, false_mcs=0, marked=1, false_clusters=0)
+    assert scores.image_iou == 1
+    pixels = scores.pixels
+    assert (pixels.true_positive, pixels.false_positive) == (63, 0)
+    assert pixels.true_positive + pixels.true_negative == SHAPE[0] * SHAPE[1] - 9
+    assert pixels.breast_negative == SHAPE[0] * 250 - 63 - 9
+    assert scores.positive.sum() + scores.negative.sum() == SHAPE[0] * SHAPE[1] - 9
+    assert scores.negative[1:].sum() == 0
+
+
+def test_an_mc_that_is_ignored_is_not_missed_either():
+    scores = score_case(CASE, found_as([]), mask_of(FIRST), mask_of(SECOND))
+    assert (scores.true_mcs, scores.true_clusters) == (7, 1)
+
+
+def test_a_mark_on_an_mc_and_on_ignored_pixels_is_true():
+    ignored = mask_of([(row, col + 3) for row, col in FIRST])
+    scores = score_case(CASE, found_as(FIRST), mask_of(FIRST), ignored)
+    assert scores.marks == Marks(matched=7, false_mcs=0, marked=1, false_clusters=0)
+
+
+def test_a_found_cluster_is_false_only_if_it_is_one_without_what_is_ignored():
+    for ignored, false_mcs, false_clusters in ((FIRST[:1], 6, 1), (FIRST[:2], 5, 0)):
+        scores = score_case(CASE, found_as(FIRST), np.zeros(SHAPE, bool), mask_of(ignored))
+        assert scores.marks == Marks(0, false_mcs, 0, false_clusters)
+        at_half = dict(zip(THRESHOLDS, scores.curve.tolist(), strict=True))[0.5]
+        assert at_half == [0, false_mcs, 0, false_clusters]
+
+
 def test_a_true_mc_counts_though_it_is_too_small_to_be_found():
     scores = score_case(CASE, found_as([]), mask_of([(10, 10)], side=1))
     assert scores.true_mcs == 1
@@ -162,6 +193,17 @@ def test_the_comparison_lists_each_mc_once(tmp_path):
     assert (false["row"], false["col"], false["true"]) == ("201.00", "151.00", "")
     (alone,) = [row for row in rows if row["true"] and row["cluster"] == "0"]
     assert (alone["kind"], alone["row"]) == ("missed", "201.00")
+
+
+def test_the_comparison_says_what_is_ignored(tmp_path):
+    truth = truth_of(mask_of(FIRST), SPACING, mask_of(ISOLATED))
+    comparison = compare_findings(found_as([*FIRST, *ISOLATED, (200, 150)]), truth)
+    write_comparison(comparison, tmp_path / "c.csv")
+    with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
+        places = {row["row"] + row["col"]: row["kind"] for row in csv.DictReader(file)}
+    assert places["201.0041.00"] == "ignored"
+    assert places["201.00151.00"] == "false"
+    assert comparison.false_mcs.sum() == comparison.ignored.sum() == 1
 
 
 def test_spacing_decides_what_is_a_match():

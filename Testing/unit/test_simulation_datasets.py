@@ -37,16 +37,17 @@ SMALL = Recipe((3, 1, 2), seed=1, spacing_mm=0.2, shape=(300, 220))
 
 
 def noise(seed, options):
-    """Stands in for a simulated mammogram: noise and six MCs in a row."""
+    """Stands in for a simulated mammogram: noise, six MCs in a row, a benign one beside."""
     rng = np.random.default_rng(seed)
     pixels = rng.uniform(0, 4000, (60, 50)).round().astype(np.float32)
-    mask = np.zeros(pixels.shape, bool)
-    mask[10:40:5, 20] = True
+    labels = np.zeros(pixels.shape, np.int32)
+    labels[10:40:5, 20] = 1
+    labels[50, 30:32] = 2
     name = f"simulated-{options.kind}-{seed:06d}"
     where = {"view": options.view, "laterality": options.laterality}
     mammogram = Mammogram(pixels, Geometry((0.1, 0.1)), Source(name), **where)
-    placed = Placed(20, 20, 0.1, 5.0)
-    return SimulatedCase(name, mammogram, mask.astype(np.int32), (placed,), options, seed)
+    placed = Placed(20, 20, 0.1, 5.0), Placed(50, 30, 0.2, 5.0, kind="rim")
+    return SimulatedCase(name, mammogram, labels, placed, options, seed)
 
 
 QUICK = Making(simulate=noise)
@@ -164,7 +165,7 @@ def test_every_file_is_in_the_manifest_with_its_digest(tmp_path):
     stated = {
         case["files"][role]: case["sha256"][role]
         for case in manifest["cases"]
-        for role in ("image", "mask", "description")
+        for role in ("image", "mask", "ignored", "description")
     }
     assert stated == files_of(tmp_path)
     assert {case["mcs"] for case in manifest["cases"]} == {6}
@@ -179,15 +180,16 @@ def test_the_evaluation_reads_each_part_with_its_patients(tmp_path):
         assert len(cases) == count
         planned = {c["name"]: c for c in manifest["cases"]}
         for case in cases:
-            mammogram, truth = case.load()
+            truth = case.load()
             entry = planned[case.name.name]
             assert (case.name.patient, case.name.kind) == (
                 entry["patient"],
                 entry["options"]["kind"],
             )
             assert case.name.data == "simulated"
-            assert truth.sum() == 6
-            assert mammogram.source.dicom["PatientID"] == case.name.patient
+            assert truth.mask.sum() == 6
+            assert truth.uncertain.sum() == 2
+            assert truth.mammogram.source.dicom["PatientID"] == case.name.patient
 
 
 def test_images_of_a_patient_share_the_study(tmp_path):
@@ -216,7 +218,7 @@ def test_a_stopped_run_leaves_whole_images_and_goes_on(tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert not manifest["complete"]
     assert len(manifest["cases"]) == 2
-    assert len(files_of(tmp_path)) == 6
+    assert len(files_of(tmp_path)) == 8
     made = []
 
     def counted(seed, options):
@@ -252,7 +254,7 @@ def test_being_stopped_while_writing_leaves_nothing_of_the_image(tmp_path, monke
     assert not (tmp_path / ".unfinished").exists()
 
 
-@pytest.mark.parametrize("role", ["image", "mask", "description"])
+@pytest.mark.parametrize("role", ["image", "mask", "ignored", "description"])
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_damaged_image_is_made_again(tmp_path, role, damage):
     entry = make_dataset(SMALL, tmp_path, QUICK, Silent())["cases"][3]
@@ -266,7 +268,8 @@ def test_a_damaged_image_is_made_again(tmp_path, role, damage):
 def test_images_without_description_are_no_finished_ones(tmp_path):
     member = plan(SMALL)[0]
     (tmp_path / "train").mkdir()
-    (tmp_path / "train" / f"{member.name}.dcm").write_bytes(b"half")
+    for ending in (".dcm", "_mask.nrrd", "_ignored.nrrd"):
+        (tmp_path / "train" / f"{member.name}{ending}").write_bytes(b"half")
     (tmp_path / "train" / "mine.dcm").write_bytes(b"kept")
 
     def failing(seed, options):
@@ -356,9 +359,9 @@ def test_ctrl_c_of_the_command_leaves_whole_images_only(tmp_path):
     assert complaint.strip().endswith("microcalc: stopped; what was finished before is kept")
     assert "Traceback" not in complaint
     names = [name.split("/")[1].split(".")[0] for name in files_of(output)]
-    images = {name.removesuffix("_mask") for name in names}
+    images = {name.removesuffix("_mask").removesuffix("_ignored") for name in names}
     assert 2 <= len(images) < 400
-    assert len(names) == 3 * len(images)
+    assert len(names) == 4 * len(images)
     assert not (output / ".unfinished").exists()
 
 

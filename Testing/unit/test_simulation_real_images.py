@@ -64,9 +64,9 @@ def test_the_command_writes_what_evaluate_reads(tmp_path, capsys):
     assert len(cases) == 2
     for case, entry in zip(cases, written, strict=True):
         assert case.name.data == "simulated MCs inserted into real images"
-        mammogram, truth = case.load()
-        assert mammogram.pixels.shape == truth.shape == (1000, 800)
-        assert truth.any()
+        truth = case.load()
+        assert truth.mammogram.pixels.shape == truth.mask.shape == (1000, 800)
+        assert truth.mask.any()
         known = json.loads((out / f"{entry['name']}.json").read_text())
         assert sum(one["counted"] for one in known["calcifications"]) == entry["mcs"]
 

@@ -73,7 +73,27 @@ class TestFolder:
         assert (image.source, image.kind) == ("simulated", "film")
         assert image.patient == "SYNTHETIC-5"
         assert case.mask.any()
+        assert case.ignored.any()
         assert (image.load().mask == case.mask).all()
+        assert (image.load().uncertain == case.ignored).all()
+
+    @pytest.mark.parametrize("ending", [".nrrd", ".png", ".seg.nrrd"])
+    def test_pixels_to_ignore_are_uncertain_where_they_are_no_mc(
+        self, tmp_path, make_breast, ending
+    ):
+        mammogram, mask = make_breast(1)
+        write_image(tmp_path / "left.dcm", mammogram)
+        write_nrrd(tmp_path / "left_mask.nrrd", mask.astype(np.uint8))
+        ignored = np.roll(mask, 2, axis=1)
+        path = tmp_path / f"left_ignored{ending}"
+        if ending == ".png":
+            Image.fromarray(ignored.astype(np.uint8) * 255).save(path)
+        else:
+            write_nrrd(path, ignored.astype(np.uint8))
+        image = only(open_dataset(tmp_path))
+        assert [file.name for file in image.files] == ["left.dcm", "left_mask.nrrd", path.name]
+        assert (image.load().mask == mask).all()
+        assert (image.load().uncertain == (ignored & ~mask)).all()
 
     def test_a_cropped_and_shifted_segmentation_lies_where_its_header_says(
         self, tmp_path, make_breast
@@ -144,6 +164,10 @@ class TestFolder:
         write_image(tmp_path / "twice.dcm", mammogram)
         for ending in ("_mask.nrrd", ".seg.nrrd"):
             write_nrrd(tmp_path / f"twice{ending}", mask.astype(np.uint8))
+        write_image(tmp_path / "open.dcm", mammogram)
+        for ending in ("_mask.nrrd", "_ignored.nrrd", "_ignored.seg.nrrd"):
+            write_nrrd(tmp_path / f"open{ending}", mask.astype(np.uint8))
+        write_nrrd(tmp_path / "gone_ignored.nrrd", mask.astype(np.uint8))
         (tmp_path / "cases.csv").write_text("image,patient\nnowhere.dcm,P\n")
         found = {problem.image: str(problem) for problem in open_dataset(tmp_path).problems}
         assert found == {
@@ -153,6 +177,10 @@ class TestFolder:
             "lost, or move it away",
             "twice": "twice.dcm: more than one mask: twice.seg.nrrd, twice_mask.nrrd; keep the "
             "right one alone",
+            "open": "open.dcm: more than one mask: open_ignored.nrrd, open_ignored.seg.nrrd; keep "
+            "the right one alone",
+            "gone": "gone_ignored.nrrd: a mask without an image; put it beside an image called "
+            "gone, or move it away",
             "nowhere.dcm": "cases.csv: names the image nowhere.dcm, which is not there; correct "
             "the table",
         }

@@ -11,11 +11,13 @@ import time
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from MicrocalcSegmentationLib.cli import main
 from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.evaluation.stored_cases import stored_cases
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.training.datasets import open_dataset
 from MicrocalcSegmentationLib.training.samples.access import Samples, Selection
@@ -144,6 +146,35 @@ def test_a_database_knows_every_sample_and_draws_by_class_split_source_and_zone(
     assert samples.select(Selection(29, sources=("elsewhere",))).count == 0
     one = samples.select(Selection(29, names=("case1",))).draw(np.random.default_rng(1), 9)
     assert {images[n].name for n in one[:, 0]} == {"case1"}
+
+
+def test_pixels_to_ignore_are_kept_as_uncertain_and_no_sample_is_near_them(tmp_path, write_breast):
+    cases = tmp_path / "cases"
+    for seed in range(2):
+        write_breast(cases, f"case{seed}", seed)
+    mask = sitk.ReadImage(str(cases / "case1_mask.nrrd"))
+    plain = np.array(Samples(built(cases, tmp_path / "plain.sqlite")).array(2, "labels"))
+    ignored = np.zeros(sitk.GetArrayViewFromImage(mask).shape, np.uint8)
+    ignored[0, 200:204, 60:66] = 1
+    image = sitk.GetImageFromArray(ignored)
+    image.CopyInformation(mask)
+    sitk.WriteImage(image, str(cases / "case1_ignored.nrrd"))
+    output = built(cases, tmp_path / "s.sqlite")
+    samples = Samples(output)
+    (two,) = [i for i in samples.images() if i.name == "case1"]
+    files = [path.name for path in samples.files(two.number)[0]]
+    assert files == ["case1.nrrd", "case1_mask.nrrd", "case1_ignored.nrrd"]
+    labels = np.array(samples.array(two.number, "labels"))
+    uncertain = labels == UNCERTAIN
+    assert uncertain.sum() == 4 * 24  # pixels of 0.1 mm at 0.05 mm
+    assert (labels[~uncertain] == plain[~uncertain]).all()
+    drawn = samples.select(Selection(29, names=("case1",)))
+    places = drawn.at(np.arange(drawn.count))
+    assert not uncertain[places[:, 1], places[:, 2]].any()
+    clear = places[places[:, 3] == C4]
+    assert not (samples.squares(clear[::97], 29, "labels") == UNCERTAIN).any()
+    (case,) = [c for c in stored_cases(output, two.split) if c.name.name == "case1"]
+    assert case.load().uncertain.sum() == 24
 
 
 def test_patches_are_the_cached_image_and_zero_beyond_it(cases, tmp_path):
@@ -282,7 +313,7 @@ def test_damage_is_noticed(cases, tmp_path):
     assert any(fault.startswith(f"{array.name}: missing or changed") for fault in faults)
     with sqlite3.connect(output) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(InputError, match="schema 99, this program knows 1; build it again"):
+    with pytest.raises(InputError, match="schema 99, this program knows 2; build it again"):
         Samples(output)
     output.write_bytes(b"nonsense")
     with pytest.raises(InputError, match="not a database, or damaged"):

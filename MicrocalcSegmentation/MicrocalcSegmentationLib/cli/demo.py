@@ -14,9 +14,11 @@ DESCRIPTION = """\
 Simulate a mammogram, segment it, and compare what was found with what is there, per
 microcalcification (MC) and per cluster. Needs no network and no data; takes under a minute.
 
-DIR gets the simulated image and its mask, what `microcalc segment` writes, and
+DIR gets the simulated image and its masks, what `microcalc segment` writes, and
   found_and_true.png   found MCs in orange, true ones in blue
-  found_and_true.csv   a line per MC: matched, missed or false"""
+  found_and_true.csv   a line per MC: matched, missed, false or ignored
+
+Ignored are marks on calcifications that are benign, or too faint for anyone to see."""
 EXAMPLES = """\
 examples:
   microcalc demo
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         case, image = _simulate(args)
         findings = _segment(args, image, Part(progress, 0.2, 0.9))
         progress.report(0.9, "comparing and writing")
-        comparison = _write(args, findings, case.mask)
+        comparison = _write(args, findings, case)
     counts = _counts(comparison)
     if args.json:
         say(json.dumps({"output": str(args.output), "data": "simulated", **counts}, indent=2))
@@ -82,18 +84,19 @@ def _segment(args: argparse.Namespace, image, progress):
     return segment(read_mammogram(image), model, options.settings_of(args), progress)
 
 
-def _write(args: argparse.Namespace, findings, truth):
+def _write(args: argparse.Namespace, findings, case):
     from ..evaluation.comparison import compare_findings, truth_of, write_comparison
     from ..evaluation.picture import write_found_and_true
     from ..export import write_findings
     from ..export.staging import write_all
 
-    comparison = compare_findings(findings, truth_of(truth, findings.mammogram.spacing_mm))
+    spacing_mm = findings.mammogram.spacing_mm
+    comparison = compare_findings(findings, truth_of(case.mask, spacing_mm, case.ignored))
     write_findings(findings, args.output)
     write_all(
         args.output,
         {
-            "found_and_true.png": partial(write_found_and_true, findings, truth),
+            "found_and_true.png": partial(write_found_and_true, findings, case.mask, case.ignored),
             "found_and_true.csv": partial(write_comparison, comparison),
         },
     )
@@ -104,7 +107,8 @@ def _counts(comparison) -> dict:
     matched = len(comparison.matches)
     true, found = len(comparison.truth.mcs), len(comparison.found)
     marked = int(comparison.overlapping.any(axis=0).sum())
-    false = int((~comparison.overlapping.any(axis=1)).sum())
+    false = int(comparison.false_mcs.sum())
+    false_clusters = int(comparison.false_clusters.sum())
     found_clusters, true_clusters = comparison.overlapping.shape
     return {
         "mcs": {
@@ -112,26 +116,29 @@ def _counts(comparison) -> dict:
             "found": found,
             "matched": matched,
             "missed": true - matched,
-            "false": found - matched,
+            "false": false,
+            "ignored": found - matched - false,
         },
         "clusters": {
             "true": true_clusters,
             "found": found_clusters,
             "marked": marked,
             "missed": true_clusters - marked,
-            "false": false,
+            "false": false_clusters,
+            "ignored": int((~comparison.overlapping.any(axis=1)).sum()) - false_clusters,
         },
     }
 
 
 def _tell(args: argparse.Namespace, counts: dict, seconds: float) -> None:
-    say(f"{'simulated mammogram':20}{'true':>7}{'found':>7}{'hit':>7}{'missed':>8}{'false':>7}")
+    head = f"{'true':>7}{'found':>7}{'hit':>7}{'missed':>8}{'false':>7}{'ignored':>9}"
+    say(f"{'simulated mammogram':20}{head}")
     for name, hit in (("mcs", "matched"), ("clusters", "marked")):
         row = counts[name]
         label = "MCs" if name == "mcs" else name
         say(
             f"{label:20}{row['true']:7}{row['found']:7}{row[hit]:7}"
-            f"{row['missed']:8}{row['false']:7}"
+            f"{row['missed']:8}{row['false']:7}{row['ignored']:9}"
         )
     say()
     say(f"found against true: {args.output / 'found_and_true.png'}")

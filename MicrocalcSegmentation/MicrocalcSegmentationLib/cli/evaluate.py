@@ -16,9 +16,10 @@ and per pixel, each with its definition and a 95 % confidence interval, digital 
 apart as well as together.
 
 CASES_DIR holds <name>.dcm (or .nrrd, ...) with <name>_mask.nrrd or <name>_mask.png beside
-it, a mask on the image's own grid, not 0 on MCs. Without CASES_DIR, mammograms are
-simulated, half digital and half film, from seeds that no model is trained on. Figures on
-simulated images do not say how the model does on real ones. With --samples, the images
+it, a mask on the image's own grid, not 0 on MCs. Marks on what <name>_ignored.nrrd (.png)
+holds, where it is there, count neither as true nor as false. Without CASES_DIR, mammograms
+are simulated, half digital and half film, from seeds that no model is trained on. Figures
+on simulated images do not say how the model does on real ones. With --samples, the images
 are those of a split of a sample database (see `microcalc samples`), the test split if none
 is named.
 
@@ -137,7 +138,8 @@ def _keep_picture(folder: Path, case, findings, truth) -> None:
     from ..evaluation.picture import write_found_and_true
     from ..export.staging import write_all
 
-    write_all(folder, {f"{case.name.name}.png": partial(write_found_and_true, findings, truth)})
+    write = partial(write_found_and_true, findings, truth.mask, truth.uncertain)
+    write_all(folder, {f"{case.name.name}.png": write})
 
 
 def _tell(args: argparse.Namespace, key: dict, outcome) -> None:

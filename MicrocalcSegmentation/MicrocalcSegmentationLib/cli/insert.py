@@ -15,10 +15,11 @@ Insert simulated microcalcifications into real mammograms, each with its exact m
 
 Contrast follows the texture around each place, blur that of the finest structure there.
 IMAGE is a mammogram in any format that `microcalc segment` reads, or a folder. DIR gets,
-for each, <name>.nrrd or <name>.dcm, <name>_mask.nrrd (1 on the MCs that were inserted) and
-<name>.json (each calcification's kind, place, size and strength): `microcalc evaluate DIR`
-takes such a folder. Calcifications that an image holds already are in no mask, so choose
-images without any. No patient data are written."""
+for each, <name>.nrrd or <name>.dcm, <name>_mask.nrrd (1 on the MCs that were inserted),
+<name>_ignored.nrrd (1 on benign ones and those too faint to be marked) and <name>.json
+(each calcification's kind, place, size and strength): `microcalc evaluate DIR` takes such a
+folder. Calcifications that an image holds already are in no mask, so choose images without
+any. No patient data are written."""
 EXAMPLES = """\
 examples:
   microcalc insert normal_cc.dcm --output inserted

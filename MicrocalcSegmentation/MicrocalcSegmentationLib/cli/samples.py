@@ -21,7 +21,8 @@ mine     add what a model gets wrong on the whole training images, for `microcal
 
 SET is a folder in one of these layouts, which is recognised or given with --layout:
 folder     images of any readable type, each with <name>_mask.nrrd (.png, ...) or
-           <name>.seg.nrrd beside it, or a DICOM segmentation that refers to it; what
+           <name>.seg.nrrd beside it, or a DICOM segmentation that refers to it;
+           <name>_ignored.nrrd (.png, ...) marks what is neither MC nor tissue; what
            `microcalc simulate` writes; cases.csv (image, patient, kind, split, positive)
            and <name>.json may say more
 inbreast   AllDICOMs/ and AllXML/, as published

@@ -11,7 +11,8 @@ SUMMARY = "make mammograms whose microcalcifications are known exactly"
 DESCRIPTION = """\
 Make simulated mammograms with microcalcifications, each with its exact mask.
 
-DIR gets, for each, <name>.dcm or <name>.nrrd, <name>_mask.nrrd (1 on MCs) and
+DIR gets, for each, <name>.dcm or <name>.nrrd, <name>_mask.nrrd (1 on MCs),
+<name>_ignored.nrrd (1 on calcifications that are benign, or too faint to be marked) and
 <name>.json (how it was made): `microcalc evaluate DIR` takes such a folder. The same seed
 gives the same images. They are for trying and testing; they are no patients.
 

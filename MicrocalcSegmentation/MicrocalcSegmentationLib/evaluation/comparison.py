@@ -9,7 +9,7 @@ import numpy as np
 from ..calcifications import label_calcifications
 from ..clusters import group
 from ..findings import Findings
-from .matching import Matches, Regions, match, regions
+from .matching import Matches, Regions, lie_on, match, regions
 from .outlines import cluster_outlines, overlaps
 
 EVERY_MC_MM2 = 0.0  # a true MC counts whatever its size
@@ -20,29 +20,49 @@ COLUMNS = ("kind", "true", "found", "cluster", "row", "col", "distance_mm", "iou
 class Truth:
     """mcs: every connected region of the true mask. cluster: (n,) int, the cluster of
     each, 0 when isolated; outlines: of the clusters, in the order of their numbers.
+    ignored: connected regions of pixels that count neither as MC nor as tissue.
     """
 
     mcs: Regions
     cluster: np.ndarray
     outlines: list[np.ndarray]
+    ignored: Regions
     spacing_mm: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """overlapping: (found clusters, true clusters) bool."""
+    """overlapping: (found clusters, true clusters) bool.
+
+    ignored: (found MCs,) bool, those that match no true one and lie on ignored pixels.
+    false_mcs: (found MCs,) bool, those that neither match nor are ignored. false_clusters:
+    (found clusters,) bool, those that overlap no true one, and without the ignored MCs
+    would be clusters still.
+    """
 
     found: Regions
     truth: Truth
     matches: Matches
     overlapping: np.ndarray
+    ignored: np.ndarray
+    false_mcs: np.ndarray
+    false_clusters: np.ndarray
 
 
-def truth_of(mask: np.ndarray, spacing_mm: tuple[float, float]) -> Truth:
-    """The MCs and clusters of a true mask, (rows, cols) bool."""
-    mcs = regions(label_calcifications(mask, spacing_mm, EVERY_MC_MM2), spacing_mm)
+def truth_of(
+    mask: np.ndarray, spacing_mm: tuple[float, float], ignored: np.ndarray | None = None
+) -> Truth:
+    """The MCs and clusters of a true mask, (rows, cols) bool.
+
+    ignored: bool, pixels that are neither MC nor tissue; None when there are none.
+    """
+    ignored = np.zeros_like(mask) if ignored is None else ignored
+    mcs, others = (
+        regions(label_calcifications(marked, spacing_mm, EVERY_MC_MM2), spacing_mm)
+        for marked in (mask, ignored)
+    )
     cluster = cluster_numbers(mcs.centroids_mm)
-    return Truth(mcs, cluster, cluster_outlines(mcs, cluster), spacing_mm)
+    return Truth(mcs, cluster, cluster_outlines(mcs, cluster), others, spacing_mm)
 
 
 def cluster_numbers(centroids_mm: np.ndarray) -> np.ndarray:
@@ -56,7 +76,16 @@ def cluster_numbers(centroids_mm: np.ndarray) -> np.ndarray:
 def compare(found: Regions, cluster: np.ndarray, truth: Truth) -> Comparison:
     """cluster: (found,) int, the cluster of each found MC, 0 when isolated."""
     table = overlaps(cluster_outlines(found, cluster), truth.outlines)
-    return Comparison(found, truth, match(found, truth.mcs), table)
+    matches = match(found, truth.mcs)
+    unmatched = np.ones(len(found), bool)
+    unmatched[matches.found] = False
+    ignored = unmatched & lie_on(found, truth.ignored)
+    alone = ~table.any(axis=1)
+    for index, number in enumerate(np.unique(cluster[cluster > 0])):
+        members = cluster == number
+        if alone[index] and ignored[members].any():
+            alone[index] = cluster_numbers(found.centroids_mm[members & ~ignored]).any()
+    return Comparison(found, truth, matches, table, ignored, unmatched & ~ignored, alone)
 
 
 def compare_findings(findings: Findings, truth: Truth) -> Comparison:
@@ -68,7 +97,7 @@ def compare_findings(findings: Findings, truth: Truth) -> Comparison:
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """A CSV line for each true MC, found or missed, and each found MC that is none.
 
-    Columns: kind (matched, missed, false), number of the true and of the found MC, the
+    Columns: kind (matched, missed, false, ignored), number of the true and of the found MC, the
     true one's cluster, centroid in pixels, distance in mm and IoU of the pair.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -93,7 +122,8 @@ def _rows(comparison: Comparison) -> list[tuple]:
         rows.append(("matched", index + 1, other + 1, truth.cluster[index], *place, *tail))
     for index in sorted(set(range(len(found))) - set(matches.found.tolist())):
         place = _place(found.centroids_mm[index], truth.spacing_mm)
-        rows.append(("false", "", index + 1, "", *place, "", ""))
+        kind = "ignored" if comparison.ignored[index] else "false"
+        rows.append((kind, "", index + 1, "", *place, "", ""))
     return rows
 
 

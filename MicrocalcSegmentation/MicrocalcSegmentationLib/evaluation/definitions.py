@@ -5,8 +5,14 @@ from .figures import Definition, at_false_rate, auprc, ratio
 MC_MARKS, MC_OUT_OF = ("matched", "false_mcs"), ("true_mcs", "breast_cm2")
 CLUSTER_MARKS, CLUSTER_OUT_OF = ("marked", "false_clusters"), ("true_clusters", "images")
 
+IGNORED_PIXELS = (
+    "calcifications that are benign or too faint to be marked, and whatever else the truth leaves "
+    "open; no pixel figure counts them, a found MC that lies on them and matches no true one is "
+    "neither true nor false, and a found cluster is false only if it is one without such MCs"
+)
 _PIXELS = {"tp": 1, "fp": 1, "fn": 1, "tn": 1}
 _MATCH = "centroids at most 0.35 mm apart or IoU at least 0.3, one to one"
+_OPEN = ", but for marks on ignored pixels"
 _OVERLAP = "convex outlines with a point in common"
 
 
@@ -43,7 +49,7 @@ DEFINITIONS = (
         "mc_false_positives_per_cm2",
         "false MCs",
         "per cm2",
-        "found MCs that match no true one, over the area of breast found",
+        f"found MCs that match no true one{_OPEN}, over the area of breast found",
         ratio({"false_mcs": 1}, {"breast_cm2": 1}),
     ),
     _mc_at(0.1),
@@ -76,7 +82,7 @@ DEFINITIONS = (
         "false_clusters_per_image",
         "false clusters",
         "per image",
-        "found clusters that overlap no true one, over images",
+        f"found clusters that overlap no true one{_OPEN}, over images",
         ratio({"false_clusters": 1}, {"images": 1}),
     ),
     _cluster_at(0.1),
@@ -94,8 +100,8 @@ DEFINITIONS = (
         "image_specificity",
         "image specificity",
         "",
-        "images without a true cluster in which no cluster is found, over images without a "
-        "true cluster",
+        "images without a true cluster in which no false cluster is found, over images "
+        "without a true cluster",
         ratio({"rightly_clear": 1}, {"without_cluster": 1}),
     ),
     Definition(

@@ -73,6 +73,16 @@ def match(found: Regions, true: Regions) -> Matches:
     return Matches(pairs[chosen, 0], pairs[chosen, 1], iou[chosen])
 
 
+def lie_on(found: Regions, others: Regions) -> np.ndarray:
+    """(found,) bool: whether each shares a pixel with one of the others, or is as near as
+    matches are. Any number may lie on the same one.
+    """
+    lying = np.zeros(len(found), bool)
+    lying[_near_pairs(found.centroids_mm, others.centroids_mm)[:, 0]] = True
+    lying[_shared_pixels(found, others)[0][:, 0]] = True
+    return lying
+
+
 def _candidates(found: Regions, true: Regions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs that may match: (k, 2) indices, distances in mm (k,), IoUs (k,)."""
     near = _near_pairs(found.centroids_mm, true.centroids_mm)

@@ -10,6 +10,7 @@ from ..findings import Findings
 
 FOUND_COLOUR = (230, 159, 0)  # orange and sky blue: Okabe and Ito's palette, told apart
 TRUE_COLOUR = (86, 180, 233)  # by colour-blind readers as well
+IGNORED_COLOUR = (204, 121, 167)
 _BOTH_COLOUR = (255, 255, 255)
 _HEIGHT = 1400  # of the whole picture, pixels
 _CROPS = 6
@@ -20,15 +21,17 @@ _FONT = 20  # pixels
 _BACKGROUND = (24, 24, 24)
 
 
-def draw_found_and_true(findings: Findings, truth: np.ndarray) -> Image.Image:
+def draw_found_and_true(findings: Findings, truth: np.ndarray, ignored: np.ndarray) -> Image.Image:
     """The whole mammogram, and enlarged crops of the places with most MCs, found or true.
 
-    truth: (rows, cols) bool. Outlines of found MCs are orange, of true ones sky blue,
-    where both run together white; frames on the whole mammogram are the crops.
+    truth, ignored: (rows, cols) bool, MCs and what is neither MC nor tissue. Outlines of found
+    MCs are orange, of true ones sky blue, where both run together white, of what is ignored
+    purple; frames on the whole mammogram are the crops.
     """
     mask = findings.mask
+    layers = ((ignored, IGNORED_COLOUR), (truth, TRUE_COLOUR), (mask, FOUND_COLOUR))
     crops = _places(mask | truth, findings.mammogram.spacing_mm)
-    whole = _whole(findings, truth, crops)
+    whole = _whole(findings, layers, crops)
     side = (_HEIGHT - 2 * _GAP - 40) // 3
     canvas_width = whole.width + _COLUMNS * (side + _GAP) + 2 * _GAP
     canvas = Image.new("RGB", (canvas_width, _HEIGHT), _BACKGROUND)
@@ -36,15 +39,17 @@ def draw_found_and_true(findings: Findings, truth: np.ndarray) -> Image.Image:
     for number, crop in enumerate(crops):
         left = whole.width + 2 * _GAP + (number % _COLUMNS) * (side + _GAP)
         top = 40 + (number // _COLUMNS) * (side + _GAP)
-        canvas.paste(_enlarged(findings, truth, crop, side), (left, top))
+        canvas.paste(_enlarged(findings, layers, crop, side), (left, top))
         _write(canvas, (left + 6, top + 4), str(number + 1), _BOTH_COLOUR)
     _legend(canvas, whole.width + 2 * _GAP)
     return canvas
 
 
-def write_found_and_true(findings: Findings, truth: np.ndarray, path: Path) -> None:
+def write_found_and_true(
+    findings: Findings, truth: np.ndarray, ignored: np.ndarray, path: Path
+) -> None:
     """The picture as a PNG file."""
-    draw_found_and_true(findings, truth).save(path, format="PNG")
+    draw_found_and_true(findings, truth, ignored).save(path, format="PNG")
 
 
 def _places(mask: np.ndarray, spacing_mm: tuple[float, float]) -> list[tuple[slice, slice]]:
@@ -65,7 +70,7 @@ def _places(mask: np.ndarray, spacing_mm: tuple[float, float]) -> list[tuple[sli
     return places
 
 
-def _whole(findings: Findings, truth: np.ndarray, crops: list) -> Image.Image:
+def _whole(findings: Findings, layers: tuple, crops: list) -> Image.Image:
     pixels = findings.mammogram.pixels
     row_mm, col_mm = findings.mammogram.spacing_mm
     height = _HEIGHT - 2 * _GAP
@@ -75,7 +80,7 @@ def _whole(findings: Findings, truth: np.ndarray, crops: list) -> Image.Image:
     image = image.convert("RGB")
     draw = ImageDraw.Draw(image)
     across = width / pixels.shape[1]
-    for mask, colour in ((truth, TRUE_COLOUR), (findings.mask, FOUND_COLOUR)):
+    for mask, colour in layers:
         marks = np.unique((np.argwhere(mask) * (scale, across)).astype(int), axis=0)
         draw.point([(col, row) for row, col in marks.tolist()], fill=colour)
     for number, (rows, cols) in enumerate(crops):
@@ -85,14 +90,14 @@ def _whole(findings: Findings, truth: np.ndarray, crops: list) -> Image.Image:
     return image
 
 
-def _enlarged(findings: Findings, truth: np.ndarray, window: tuple, side: int) -> Image.Image:
+def _enlarged(findings: Findings, layers: tuple, window: tuple, side: int) -> Image.Image:
     pixels = findings.mammogram.pixels[window]
     grey = _grey(pixels, np.ones(pixels.shape, bool))
     image = np.array(grey.resize((side, side), Image.Resampling.BICUBIC).convert("RGB"))
-    found, true = (_outline(mask[window], side) for mask in (findings.mask, truth))
-    image[true] = TRUE_COLOUR
-    image[found] = FOUND_COLOUR
-    image[found & true] = _BOTH_COLOUR
+    outlines = [_outline(mask[window], side) for mask, _ in layers]
+    for outline, (_, colour) in zip(outlines, layers, strict=True):
+        image[outline] = colour
+    image[outlines[1] & outlines[2]] = _BOTH_COLOUR
     return Image.fromarray(image)
 
 
@@ -113,7 +118,10 @@ def _grey(pixels: np.ndarray, inside: np.ndarray) -> Image.Image:
 
 def _legend(canvas: Image.Image, left: int) -> None:
     draw = ImageDraw.Draw(canvas)
-    entries = ((FOUND_COLOUR, "found"), (TRUE_COLOUR, "true"), (_BOTH_COLOUR, "both"))
+    entries = (
+        *((FOUND_COLOUR, "found"), (TRUE_COLOUR, "true"), (_BOTH_COLOUR, "both")),
+        (IGNORED_COLOUR, "not counted"),
+    )
     for number, (colour, text) in enumerate(entries):
         start = left + 120 * number
         draw.rectangle((start, 12, start + 16, 28), fill=colour)

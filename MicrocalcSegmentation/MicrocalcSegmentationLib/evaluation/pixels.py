@@ -13,7 +13,7 @@ BINS = int(np.ceil((_LOGIT_MAX - _LOGIT_MIN) * _BINS_PER_LOGIT)) + 2
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """true_positive ... true_negative: all pixels of the image.
+    """true_positive ... true_negative: all pixels of the image but ignored ones.
 
     breast_negative: pixels of the found breast region that are not MC in truth.
     breast_false_positive: those of them that were found to be MC.
@@ -28,7 +28,7 @@ class PixelCounts:
 
 
 def count_pixels(found: np.ndarray, truth: np.ndarray, breast: np.ndarray) -> PixelCounts:
-    """found, truth, breast: bool, (rows, cols) each."""
+    """found, truth, breast: bool, of the same pixels each."""
     positive, marked = int(truth.sum()), int(found.sum())
     both = int((found & truth).sum())
     negative_in_breast = breast & ~truth
@@ -47,7 +47,7 @@ def probability_histograms(
 ) -> tuple[np.ndarray, np.ndarray]:
     """How often each probability occurs on MC pixels, and on all others.
 
-    probability: (rows, cols) float32 in [0, 1]; truth: bool.
+    probability: float32 in [0, 1]; truth: bool, of the same pixels.
     Returns two (BINS,) int64 arrays. Bin 0 holds probability 0, which most pixels have
     because neither network looked at them; the others are even in log odds, because
     trained networks crowd near 0 and 1.

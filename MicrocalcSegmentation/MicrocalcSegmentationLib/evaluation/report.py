@@ -4,7 +4,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .definitions import CLUSTER_MARKS, CLUSTER_OUT_OF, DEFINITIONS, MC_MARKS, MC_OUT_OF
+from .definitions import (
+    CLUSTER_MARKS,
+    CLUSTER_OUT_OF,
+    DEFINITIONS,
+    IGNORED_PIXELS,
+    MC_MARKS,
+    MC_OUT_OF,
+)
 from .figures import Figure, Sample, compute, free_response
 from .froc import THRESHOLDS
 from .scores import CaseScores
@@ -67,6 +74,7 @@ def as_table(groups: list[Group]) -> str:
     lines[1:1] = ["-" * (sum(widths) + 2 * (len(widths) - 1))]
     notes = [f"  {figure.label}: {figure.definition}" for figure in groups[0].figures]
     heading = f"Data: {groups[0].data}. In brackets: 95 % intervals, patients resampled."
+    notes.append(f"  ignored pixels: {IGNORED_PIXELS}")
     return "\n".join([heading, "", *lines, "", "Definitions", *notes])
 
 

@@ -3,22 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .. import __version__
 from ..errors import InputError
 from ..findings import Findings
 from ..mammogram import Mammogram
 from ..progress import Part, Progress, Silent
+from ..training.datasets.annotated import Annotation
 from .cases import Case
-from .scores import CaseScores, score_case
+from .scores import COUNTING_VERSION, CaseScores, score_case
 from .store import Store
 
 SegmentOne = Callable[[Mammogram, Progress], Findings]
-Seen = Callable[[Case, Findings, np.ndarray], None]
+Seen = Callable[[Case, Findings, Annotation], None]
 
 
-def _nothing(case: Case, findings: Findings, truth: np.ndarray) -> None:
+def _nothing(case: Case, findings: Findings, truth: Annotation) -> None:
     pass
 
 
@@ -64,15 +63,16 @@ def evaluate(cases: list[Case], run: Run, progress: Progress | None = None) -> O
 
 
 def _evaluate_one(case: Case, run: Run, progress: Progress) -> CaseScores:
-    key = {**run.key, "library": __version__, "case": case.identity}
+    key = {**run.key, "library": __version__, "counting": COUNTING_VERSION}
+    key["case"] = case.identity
     stored = run.store.load(case.name.name, key) if run.store else None
     if stored is not None:
         return stored
     progress.report(0, f"{case.name.name}: loading")
-    mammogram, truth = case.load()
-    findings = run.segment_one(mammogram, Part(progress, 0.1, 0.9))
+    truth = case.load()
+    findings = run.segment_one(truth.mammogram, Part(progress, 0.1, 0.9))
     progress.report(0.9, f"{case.name.name}: comparing with the truth")
-    scores = score_case(case.name, findings, truth)
+    scores = score_case(case.name, findings, truth.mask, truth.uncertain)
     run.seen(case, findings, truth)
     if run.store:
         run.store.save(case.name.name, key, scores)

@@ -18,6 +18,8 @@ from .froc import THRESHOLDS
 from .matching import regions
 from .pixels import PixelCounts, count_pixels, probability_histograms
 
+COUNTING_VERSION = 2  # raised with every change to what is counted; 1 ignored no pixels
+
 
 @dataclass(frozen=True)
 class CaseName:
@@ -39,7 +41,7 @@ class Marks:
 
     matched: true MCs with a match, one to one; false_mcs: found MCs without.
     marked: true clusters that a found one overlaps; false_clusters: found clusters that
-    overlap no true one.
+    overlap no true one. What lies on ignored pixels is neither; see `Comparison`.
     """
 
     matched: int
@@ -73,13 +75,19 @@ class CaseScores:
     negative: np.ndarray
 
 
-def score_case(case: CaseName, findings: Findings, mask: np.ndarray) -> CaseScores:
-    """Compare findings with the exact MC mask, (rows, cols) bool, of the same image."""
-    truth = truth_of(mask, findings.mammogram.spacing_mm)
+def score_case(
+    case: CaseName, findings: Findings, mask: np.ndarray, ignored: np.ndarray | None = None
+) -> CaseScores:
+    """Compare findings with the exact MC mask, (rows, cols) bool, of the same image.
+
+    ignored: bool, pixels that are neither MC nor tissue and count nowhere; None: none are.
+    """
+    truth = truth_of(mask, findings.mammogram.spacing_mm, ignored)
     comparison = compare_findings(findings, truth)
-    pixels = count_pixels(findings.mask, mask, findings.breast)
+    known = np.ones(mask.shape, bool) if ignored is None else ~ignored
+    pixels = count_pixels(findings.mask[known], mask[known], findings.breast[known])
     union = pixels.true_positive + pixels.false_positive + pixels.false_negative
-    positive, negative = probability_histograms(findings.probability, mask)
+    positive, negative = probability_histograms(findings.probability[known], mask[known])
     return CaseScores(
         case=case,
         breast_cm2=float(findings.breast.sum()) * findings.mammogram.pixel_area_mm2 / 100,
@@ -112,12 +120,11 @@ def _curve(findings: Findings, truth: Truth) -> np.ndarray:
 
 
 def _marks(comparison: Comparison) -> Marks:
-    matched = len(comparison.matches)
     return Marks(
-        matched=matched,
-        false_mcs=len(comparison.found) - matched,
+        matched=len(comparison.matches),
+        false_mcs=int(comparison.false_mcs.sum()),
         marked=int(comparison.overlapping.any(axis=0).sum()),
-        false_clusters=int((~comparison.overlapping.any(axis=1)).sum()),
+        false_clusters=int(comparison.false_clusters.sum()),
     )
 
 

@@ -35,9 +35,4 @@ def _case(samples: Samples, image: StoredImage) -> Case:
             raise InputError(f"{path}: missing; put the images back where they were")
         state = path.stat()
         identity |= {f"bytes_{number}": state.st_size, f"changed_{number}": state.st_mtime_ns}
-    return Case(name, identity, partial(_load, layout, image.name, files, spacing_mm))
-
-
-def _load(layout: str, name: str, files: tuple[Path, ...], spacing_mm):
-    annotation = read_annotation(layout, name, files, spacing_mm)
-    return annotation.mammogram, annotation.mask
+    return Case(name, identity, partial(read_annotation, layout, image.name, files, spacing_mm))

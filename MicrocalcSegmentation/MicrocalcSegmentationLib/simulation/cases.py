@@ -144,15 +144,17 @@ def _require_known(options: CaseOptions) -> None:
 
 
 def write_case(case: SimulatedCase, folder: Path, image_format: str = "dicom") -> dict[str, Path]:
-    """Write image, mask and description; returns their paths by "image", "mask", "truth".
+    """Write a case; returns the paths of "image", "mask", "ignored" and "truth".
 
-    image_format: "dicom" or "nrrd". The mask is `<name>_mask.nrrd`, 1 on MCs. The
-    description lists every calcification with its kind, group, place, size and strength.
+    image_format: "dicom" or "nrrd". `<name>_mask.nrrd` is 1 on MCs, `<name>_ignored.nrrd` on
+    calcifications that do not count. The description, "truth", lists every calcification
+    with its kind, group, place, size and strength.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {
         "image": folder / f"{case.name}.{'dcm' if image_format == 'dicom' else 'nrrd'}",
         "mask": folder / f"{case.name}_mask.nrrd",
+        "ignored": folder / f"{case.name}_ignored.nrrd",
         "truth": folder / f"{case.name}.json",
     }
     if image_format == "dicom":
@@ -165,6 +167,7 @@ def write_case(case: SimulatedCase, folder: Path, image_format: str = "dicom") -
         stored = pixels.astype(np.uint16) if whole and pixels.max() < 2**16 else pixels
         write_nrrd(stored, case.mammogram, paths["image"])
     write_nrrd(case.mask.astype(np.uint8), case.mammogram, paths["mask"])
+    write_nrrd(case.ignored.astype(np.uint8), case.mammogram, paths["ignored"])
     paths["truth"].write_text(json.dumps(described(case), indent=2) + "\n", encoding="utf-8")
     return paths
 

@@ -2,7 +2,7 @@
 
 The folder holds train, validation and test, each with images, masks and descriptions as
 `write_case` writes them, and manifest.json. An image counts as finished once its
-description is there, which comes last and holds the digests of the other two.
+description is there, which comes last and holds the digests of the others.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from .version import SIMULATION_VERSION
 
 MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished"
-_ROLES = ("image", "mask")
+_ROLES = ("image", "mask", "ignored")
 
 Simulate = Callable[[int, CaseOptions], SimulatedCase]
 
@@ -212,7 +212,7 @@ def _remove_half_written(folder: Path, members: list[Member]) -> None:
     for member in members:
         place = folder / member.split
         if not (place / f"{member.name}.json").exists():
-            for ending in (".dcm", ".nrrd", "_mask.nrrd"):
+            for ending in (".dcm", ".nrrd", "_mask.nrrd", "_ignored.nrrd"):
                 (place / f"{member.name}{ending}").unlink(missing_ok=True)
 
 

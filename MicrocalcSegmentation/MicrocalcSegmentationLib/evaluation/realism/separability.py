@@ -11,12 +11,12 @@ from scipy.ndimage import distance_transform_edt, label, maximum_filter
 
 from ...calcifications import label_calcifications
 from ...normalisation import local_statistics
+from ...simulation.insertion import LABEL_FROM
 from ..intervals import interval, resampling_weights
 
 STATISTICS = ("peak grey", "local contrast", "edge width", "size")
 APART_MM = 0.5  # another maximum lies at least this far from every MC
 MAXIMUM_MM = 0.35  # side of the square in which a maximum is the highest
-CONTRAST_FROM = 1.8  # local deviations: as faint as an MC that counts may be
 AT_MOST = 1000  # maxima of an image, drawn at random, and as many of the strongest
 RESAMPLES = 500
 _REACH_MM, _RING_FROM_MM, _EDGE_WITHIN_MM = 0.9, 0.5, 0.5
@@ -59,7 +59,7 @@ def find_candidates(
     masks: tuple[np.ndarray, np.ndarray],
     spacing_mm: tuple[float, float],
 ) -> Candidates:
-    """True MCs at their brightest pixel, and all other local maxima that stand out as far.
+    """True MCs at their brightest pixel, and other local maxima as strong as MCs that count.
 
     pixels: (rows, cols) float32. inside: bool. masks: MCs that count, and calcifications too
     faint to count, which are neither; bool. Both kinds of place are measured alike.
@@ -72,7 +72,7 @@ def find_candidates(
     measured = [_statistics(pixels, deviation, place, spacing_mm) for place in places]
     statistics = np.array(measured).reshape(-1, len(STATISTICS))
     true = np.arange(len(places)) < len(peaks)
-    kept = true | (statistics[:, 1] >= CONTRAST_FROM)
+    kept = true | (statistics[:, 1] >= LABEL_FROM)
     drawn = np.concatenate([np.ones(len(peaks), bool), drawn])
     return Candidates(statistics, true, drawn).only(kept)
 
@@ -141,7 +141,7 @@ def _maxima(height: np.ndarray, inside: np.ndarray, known: np.ndarray, spacing_m
     Returns their places, (n, 2), and which of them are a random draw, (n,) bool.
     """
     size = [max(3, round(MAXIMUM_MM / step)) for step in spacing_mm]
-    high = (height == maximum_filter(height, size)) & (height >= CONTRAST_FROM) & inside
+    high = (height == maximum_filter(height, size)) & (height >= LABEL_FROM) & inside
     if known.any():
         high &= distance_transform_edt(~known, sampling=spacing_mm) >= APART_MM
     # A saturated area is one maximum, not as many as it has pixels.

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ...simulation.insertion import LABEL_FROM
 from .published import KINDS, SPECKS, SPECTRUM, Range
 from .samples import Sample
 from .separability import Separation, separate
@@ -97,7 +98,8 @@ def as_text(rows: list[Row], separations: dict[str, list[Separation]]) -> str:
         )
         lines += [*_aligned([head, *(_cells(row, marks) for row in own)]), ""]
     lines += [f"{mark} {source}" for source, mark in marks.items()]
-    lines += ["", "AUC of one statistic alone, MCs against other maxima of 1.8 deviations or more"]
+    others = f"other maxima of {LABEL_FROM:g} deviations or more"
+    lines += ["", f"AUC of one statistic alone, MCs against {others}"]
     for name, found in separations.items():
         head = (name, "all", "95 %", "as many, the strongest", "95 %")
         lines += ["", *_aligned([head, *_separation_cells(found)])]

@@ -57,4 +57,4 @@ def read_annotation(
         return inbreast.load(name, files, spacing_mm)
     if layout == "cbis-ddsm":
         return cbis_ddsm.load(name, files[0], files[1:], spacing_mm)
-    return folders.load(name, files[0], files[1], spacing_mm)
+    return folders.load(files, spacing_mm)

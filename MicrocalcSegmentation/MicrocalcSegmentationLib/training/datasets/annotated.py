@@ -42,7 +42,9 @@ class Annotation:
     """An image with its truth, all on the image's own grid.
 
     mask: (rows, cols) bool, pixels of MCs; for an image of cluster level, of the regions
-    that hold them. uncertain: bool, pixels that may or may not be MC: never sampled.
+    that hold them. uncertain: bool, pixels that count neither as MC nor as tissue: they may
+    be either, or are calcified and no MC that a reader would mark. Never sampled, and marks
+    on them are neither true nor false.
     problems: what was found while reading; the image is not to be used when there are any.
     """
 

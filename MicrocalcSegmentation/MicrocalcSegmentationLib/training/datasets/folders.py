@@ -1,7 +1,8 @@
 """Images with a mask beside them: the user's own, corrected ones from Slicer, simulated ones.
 
 `<name>.<any readable type>` goes with `<name>_mask.<type>`, with `<name>.seg.nrrd`, and with
-a DICOM segmentation that refers to it, in the same folder or in one below. `<name>.json`
+a DICOM segmentation that refers to it, in the same folder or in one below. `<name>_ignored`,
+of any of these types but the last, marks what is neither MC nor tissue. `<name>.json`
 (patient, options.kind, split, positive; as `microcalc simulate` writes) and `cases.csv`
 (columns image, patient, kind, split, positive; any of the last four) say more.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from pydicom.errors import InvalidDicomError
 
@@ -21,7 +23,7 @@ from ...reading import read_mammogram
 from .annotated import UNSTATED, AnnotatedImage, Annotation, Dataset, Problem
 from .masks import SEGMENTATION_FILE, read_mask, referenced_images, segmentation_header
 
-MASK_SUFFIX = "_mask"
+MASK_SUFFIX, IGNORED_SUFFIX = "_mask", "_ignored"
 TABLE = "cases.csv"
 _IMAGE_TYPES = (
     *(".dcm", ".dicom", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz"),
@@ -32,10 +34,11 @@ _DICOM_MARK = b"DICM"
 
 @dataclass(frozen=True)
 class _Files:
-    """images: by stem. masks: (stem of its image, file); segmentations: DICOM SEG files."""
+    """images: by stem. masks, ignored: (stem of its image, file); segmentations: DICOM SEG."""
 
     images: dict[str, list[Path]]
     masks: list[tuple[str, Path]]
+    ignored: list[tuple[str, Path]]
     segmentations: list[Path]
 
 
@@ -44,41 +47,50 @@ def read_dataset(root: Path, spacing_mm: tuple[float, float] | None) -> Dataset:
     files = _sort_files(root)
     table, problems = _table(root)
     masks, lost = _assign_masks(files)
-    problems += lost
+    ignored, without = _assign(files.ignored, files.images)
+    problems += lost + without
     images = []
     for stem, paths in sorted(files.images.items()):
         for path in paths:
             name = stem if len(paths) == 1 else f"{path.parent.name}-{stem}"
-            own = masks.get(path, [])
-            if len(own) != 1:
-                problems.append(_mask_problem(name, path, own))
+            own, apart = masks.get(path, []), ignored.get(path, [])
+            if len(own) != 1 or len(apart) > 1:
+                problems.append(_mask_problem(name, path, own if len(own) != 1 else apart))
                 continue
             try:
                 known = {**_described(path), **table.get(path.name, {}), **table.get(stem, {})}
-                images.append(_image(name, path, own[0], known, spacing_mm))
+                images.append(_image(name, (path, *own, *apart), known, spacing_mm))
             except InputError as error:
                 problems.append(Problem.of_error(name, error))
     return Dataset(root, "folder", tuple(images), tuple(problems), spacing_mm)
 
 
-def load(name: str, path: Path, mask: Path, spacing_mm) -> Annotation:
-    """Read an image and its mask. Raises InputError."""
-    mammogram = read_mammogram(path, spacing_mm)
-    marked = read_mask(mask, mammogram)
-    return Annotation(mammogram, marked, marked & False)
+def load(files: tuple[Path, ...], spacing_mm: tuple[float, float] | None) -> Annotation:
+    """Read an image, its mask and, where there is a third file, what is neither MC nor tissue.
+
+    Where both are marked, it is MC. Raises InputError.
+    """
+    mammogram = read_mammogram(files[0], spacing_mm)
+    mask, *apart = (read_mask(path, mammogram) for path in files[1:])
+    return Annotation(mammogram, mask, apart[0] & ~mask if apart else np.zeros_like(mask))
 
 
 def _sort_files(root: Path) -> _Files:
-    files = _Files(defaultdict(list), [], [])
+    files = _Files(defaultdict(list), [], [], [])
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         if not path.is_file() or any(part.startswith(".") for part in parts):
             continue
         stem, lower = _stem(path), path.name.lower()
-        if lower.endswith(SEGMENTATION_FILE):
-            files.masks.append((path.name[: -len(SEGMENTATION_FILE)], path))
+        segmented = lower.endswith(SEGMENTATION_FILE)
+        if segmented:
+            stem = path.name[: -len(SEGMENTATION_FILE)]
         elif not _may_be_image(path):
             continue
+        if stem.endswith(IGNORED_SUFFIX):
+            files.ignored.append((stem.removesuffix(IGNORED_SUFFIX), path))
+        elif segmented:
+            files.masks.append((stem, path))
         elif stem.endswith(MASK_SUFFIX):
             files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
         elif _is_dicom(path) and segmentation_header(path) is not None:
@@ -90,23 +102,7 @@ def _sort_files(root: Path) -> _Files:
 
 def _assign_masks(files: _Files) -> tuple[dict[Path, list[Path]], list[Problem]]:
     """image -> its masks; and masks that belong to no image."""
-    masks: dict[Path, list[Path]] = defaultdict(list)
-    problems = []
-    for stem, mask in files.masks:
-        images = files.images.get(stem, [])
-        beside = [image for image in images if image.parent == mask.parent]
-        chosen = beside or images
-        if len(chosen) == 1:
-            masks[chosen[0]].append(mask)
-        else:
-            problems.append(
-                Problem(
-                    stem,
-                    mask.name,
-                    "a mask without an image" if not chosen else "fits more than one image",
-                    f"put it beside an image called {stem}, or move it away",
-                )
-            )
+    masks, problems = _assign(files.masks, files.images)
     if files.segmentations:
         by_uid = _by_instance(files.images)
         for segmentation in files.segmentations:
@@ -124,6 +120,24 @@ def _assign_masks(files: _Files) -> tuple[dict[Path, list[Path]], list[Problem]]
                     )
                 )
     return masks, problems
+
+
+def _assign(
+    named: list[tuple[str, Path]], images: dict[str, list[Path]]
+) -> tuple[dict[Path, list[Path]], list[Problem]]:
+    """image -> what is called after it, beside it for choice; and what belongs to no image."""
+    assigned: dict[Path, list[Path]] = defaultdict(list)
+    problems = []
+    for stem, mask in named:
+        alike = images.get(stem, [])
+        chosen = [image for image in alike if image.parent == mask.parent] or alike
+        if len(chosen) == 1:
+            assigned[chosen[0]].append(mask)
+        else:
+            what = "fits more than one image" if chosen else "a mask without an image"
+            remedy = f"put it beside an image called {stem}, or move it away"
+            problems.append(Problem(stem, mask.name, what, remedy))
+    return assigned, problems
 
 
 def _by_instance(images: dict[str, list[Path]]) -> dict[str, Path]:
@@ -147,15 +161,16 @@ def _mask_problem(name: str, path: Path, masks: list[Path]) -> Problem:
     return Problem(name, path.name, f"more than one mask: {several}", "keep the right one alone")
 
 
-def _image(name: str, path: Path, mask: Path, known: dict, spacing_mm) -> AnnotatedImage:
+def _image(name: str, files: tuple[Path, ...], known: dict, spacing_mm) -> AnnotatedImage:
+    path = files[0]
     options = known.get("options") if isinstance(known.get("options"), dict) else {}
     simulated = known.get("simulated") is True
     return AnnotatedImage(
         name=name,
         patient=str(known.get("patient") or _patient(path) or name),
         source="simulated" if simulated else f"folder {path.parent.name}",
-        files=(path, mask),
-        load=partial(load, name, path, mask, spacing_mm),
+        files=files,
+        load=partial(load, files, spacing_mm),
         kind=str(known.get("kind") or options.get("kind") or UNSTATED),
         split=known.get("split") or None,
         positive=_truth_value(path, known.get("positive")),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 knew no file of ignored pixels, and took them for tissue
 APPLICATION_ID = 0x4D435331  # "MCS1", so that another program's database is told apart
 PART = ".part"  # of a database that is still being built
 CACHE = ".cache"
