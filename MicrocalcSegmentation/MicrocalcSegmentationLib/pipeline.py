@@ -22,6 +22,7 @@ from .inference.windows import (
 )
 from .mammogram import Mammogram
 from .model import Model
+from .morphology import bounding_box
 from .normalisation import normalise
 from .progress import Part, Progress, Silent
 from .resampling import resize, resize_mask, sample, working_shape
@@ -131,7 +132,7 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
 def _prepare(mammogram: Mammogram, breast, model: Model, progress: Progress) -> _Working:
     """Cut, resample and normalise the breast."""
     progress.report(0.0, "bringing the image to 0.05 mm")
-    box = _bounding_box(breast)
+    box = bounding_box(breast)
     own = mammogram.pixels[box]
     shape = working_shape(own.shape, mammogram.spacing_mm)
     side = max(architecture.patch_side for architecture in model.architectures.values())
@@ -202,8 +203,3 @@ def _on_own_grid(mammogram: Mammogram, breast, working: _Working, maps, made_by)
         model_version=model.version,
         settings=settings,
     )
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)

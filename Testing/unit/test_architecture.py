@@ -24,6 +24,7 @@ FLOORS = {
     "reading": 1,
     "resampling": 1,
     "breast": 1,
+    "morphology": 1,
     "normalisation": 1,
     "calcifications": 1,
     "clusters": 1,
