@@ -185,12 +185,15 @@ def _on_own_grid(mammogram: Mammogram, breast, working: _Working, maps, made_by)
     """Bring the maps to the image's own grid."""
     (candidates, probability), (model, settings) = maps, made_by
     shape, box = mammogram.pixels.shape, working.box
+    # Zeros cost neither time nor memory until they are written to: most of them never are.
     own_candidates = np.zeros(shape, bool)
-    own_candidates[box] = resize_mask(candidates, working.own_shape) & breast[box]
+    np.logical_and(
+        resize_mask(candidates, working.own_shape), breast[box], out=own_candidates[box]
+    )
     own_probability = np.zeros(shape, np.float32)
+    found = own_candidates[box]
     # Interpolation reaches a pixel beyond the candidates, and rounding beyond 0 and 1.
-    sampled = np.clip(sample(probability, working.own_shape), 0, 1)
-    own_probability[box] = np.where(own_candidates[box], sampled, 0)
+    own_probability[box][found] = np.clip(sample(probability, working.own_shape)[found], 0, 1)
     deviation = np.zeros(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
     return Scores(
