@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import find_objects
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from .findings import Calcification
 
@@ -45,14 +43,23 @@ def _regions(pixels: np.ndarray, cols: int) -> tuple[np.ndarray, int]:
         inside = (col + right >= 0) & (col + right < cols)
         first = np.flatnonzero(inside & (pixels[at] == target))
         links.append(np.stack([first, at[first]]))
-    first, second = np.concatenate(links, axis=1)
-    shape = (len(pixels), len(pixels))
-    graph = coo_matrix((np.ones(len(first), bool), (first, second)), shape=shape)
-    count, component = connected_components(graph, directed=False)
-    _, firsts = np.unique(component, return_index=True)
-    order = np.empty(count, int)
-    order[np.argsort(firsts)] = np.arange(count)
-    return order[component], count
+    number = _joined(len(pixels), *np.concatenate(links, axis=1))
+    firsts, regions = np.unique(number, return_inverse=True)
+    return regions, len(firsts)
+
+
+def _joined(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """For each of so many things, the lowest number of those that links join it with."""
+    # SciPy's connected_components does as much, but takes a tenth of a second to import.
+    lowest = np.arange(count)
+    while True:
+        low = np.minimum(lowest[first], lowest[second])
+        if (lowest[first] == lowest[second]).all():
+            return lowest
+        for ends in (first, second):
+            # What an end was joined with so far goes along with it.
+            np.minimum.at(lowest, lowest[ends], low)
+        lowest = lowest[lowest]
 
 
 def find_boxes(labels: np.ndarray) -> list[tuple[slice, slice] | None]:
