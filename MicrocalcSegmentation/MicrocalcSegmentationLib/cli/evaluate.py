@@ -20,7 +20,8 @@ it, a mask on the image's own grid, not 0 on MCs. Without CASES_DIR, mammograms 
 simulated, half digital and half film, from seeds that no model is trained on. Figures on
 simulated images do not say how the model does on real ones. With --samples, the images
 are those of a split of a sample database (see `microcalc samples`), the test split if none
-is named.
+is named; where they outline regions instead of MCs (CBIS-DDSM), clusters and images are
+judged, MCs and pixels are not.
 
 With --output, DIR gets evaluation.json, evaluation.txt and a picture of each image, found
 against true; DIR/cases/ keeps the counts of each image, so that the same command goes on
