@@ -13,14 +13,13 @@ from pathlib import Path
 
 import growth
 import machine
-import numpy as np
 import passes
 import stages
 from MicrocalcSegmentationLib import load_model
 from MicrocalcSegmentationLib.inference.windows import candidate_mask, window_grid
-from MicrocalcSegmentationLib.normalisation import normalise
-from MicrocalcSegmentationLib.resampling import resize, resize_mask, working_shape
+from MicrocalcSegmentationLib.resampling import resize_mask
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
+from MicrocalcSegmentationLib.working import working_breast
 
 SHAPES = {False: (5625, 4095), True: (900, 700)}  # Valvano et al. 2019; --quick
 MARKS = ("<!-- benchmark: made by Testing/benchmarks/run.py -->", "<!-- end of benchmark -->")
@@ -79,16 +78,12 @@ def _simulated(folder: Path, quick: bool) -> Path:
 
 def _subject(findings) -> passes.Subject:
     """What the networks are given: as `pipeline` makes it."""
-    mammogram, breast = findings.mammogram, findings.breast
-    rows, cols = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
-    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    shape = working_shape(breast[box].shape, mammogram.spacing_mm)
-    inside = resize_mask(breast[box], shape)
-    values = normalise(resize(mammogram.pixels[box], shape), inside, (0.05, 0.05)).values
-    candidates = resize_mask(findings.candidates[box], shape)
+    working = working_breast(findings.mammogram, findings.breast)
+    shape, inside = working.values.shape, working.inside
+    candidates = resize_mask(findings.candidates[working.box], shape)
     if not candidates.any():  # then there is nothing to time the segmentator on
         candidates = candidate_mask(shape, window_grid(inside, 49), slice(1), 49) & inside
-    return passes.Subject(values, inside, candidates)
+    return passes.Subject(working.values, inside, candidates)
 
 
 def _passes(subject, model, args, repeats: int) -> list[passes.Pass]:

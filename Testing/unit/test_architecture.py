@@ -28,6 +28,7 @@ FLOORS = {
     "normalisation": 1,
     "calcifications": 1,
     "clusters": 1,
+    "working": 1,
     "simulation": 1,
     "networks": 2,
     "onnx_form": 2,
