@@ -69,7 +69,7 @@ def reference_passes(subject: Subject, model, engine: str, sample: int) -> list[
     detector = open_network(model, "detector", engine, "cpu")
     scan = best_of(
         1,
-        lambda: score_patches(subject.values, some, SIDE, detector.patches, WORK),
+        lambda: score_patches(subject.values, some, detector.architecture, detector.patches, WORK),
     )
     places = np.flatnonzero(subject.candidates)
     where = np.zeros(subject.candidates.shape, bool)

@@ -94,7 +94,7 @@ def test_windows_have_the_references_answers(networks, side, rows, cols, tile_pi
     inside[0, 0] = True
     network = with_tiles_of(networks["detector", side], tile_pixels)
     starts = window_grid(inside, side)
-    reference = score_patches(pixels, starts, side, network.patches, WORK)
+    reference = score_patches(pixels, starts, Architecture(side), network.patches, WORK)
     assert np.abs(score_windows(pixels, starts, network, WORK) - reference).max() < 1e-4
 
 
@@ -129,7 +129,7 @@ def test_shipped_weights_have_the_references_answers():
         pixels[row : row + 4, col : col + 3] += rng.uniform(2, 8)
     detector = open_network(model, "detector", "cpu")
     starts = window_grid(np.ones(pixels.shape, bool), 49)
-    reference = score_patches(pixels, starts, 49, detector.patches, WORK)
+    reference = score_patches(pixels, starts, Architecture(49), detector.patches, WORK)
     assert np.abs(score_windows(pixels, starts, detector, WORK) - reference).max() < 1e-4
     segmentator = open_network(model, "segmentator", "cpu")
     where = np.zeros(pixels.shape, bool)

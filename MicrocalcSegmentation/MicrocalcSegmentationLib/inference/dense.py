@@ -32,18 +32,21 @@ def score_windows(
     them where half a side is no multiple of the network's stride (N = 29 and 39), for then
     neighbours meet the poolings in different phases and have little to share.
     """
-    pixels, side = surrounded(pixels, network.architecture)
+    architecture = network.architecture
     step = network.step
     on_lattice = (starts_rc % step == 0).all(axis=1) & (network.shared is not None)
     single, cells = starts_rc[~on_lattice], starts_rc[on_lattice] // step
     until = len(single) / max(len(starts_rc), 1)
     scores = np.empty(len(starts_rc), np.float32)
-    scores[~on_lattice] = score_patches(pixels, single, side, network.patches, work.part(0, until))
+    scores[~on_lattice] = score_patches(
+        pixels, single, architecture, network.patches, work.part(0, until)
+    )
     if len(cells):
         wanted = np.zeros(cells.max(axis=0) + 1, bool)
         wanted[tuple(cells.T)] = True
         tiles = cover(wanted, DETECTOR_RIM_CELLS, _most_cells(network, step))
-        answers = _answers(pixels, wanted.shape, tiles, network, work.part(until, 1))
+        around, _ = surrounded(pixels, architecture)
+        answers = _answers(around, wanted.shape, tiles, network, work.part(until, 1))
         scores[on_lattice] = answers[tuple(cells.T)]
     return scores
 
