@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from .findings import Calcification
+from .morphology import bounding_box
 
 RING_MM = (0.2, 0.7)  # the local background lies this far from an MC's rim
 
@@ -64,14 +65,13 @@ def _joined(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def find_boxes(labels: np.ndarray) -> list[tuple[slice, slice] | None]:
     """`scipy.ndimage.find_objects`, for labels that are nearly all 0: looks at the rest only."""
-    rows = np.flatnonzero(labels.any(axis=1))
-    if not len(rows):
+    if not labels.any():
         return []
-    top = rows[0]
-    cols = np.flatnonzero(labels[top : rows[-1] + 1].any(axis=0))
-    left = cols[0]
-    boxes = find_objects(labels[top : rows[-1] + 1, left : cols[-1] + 1])
-    return [box and (_moved(box[0], top), _moved(box[1], left)) for box in boxes]
+    part = bounding_box(labels)
+    top, left = (side.start for side in part)
+    return [
+        box and (_moved(box[0], top), _moved(box[1], left)) for box in find_objects(labels[part])
+    ]
 
 
 def _moved(side: slice, by: int) -> slice:
