@@ -3,7 +3,8 @@
     python Testing/benchmarks/run.py --output DIR [--model MODEL] [--readme README.md]
 
 Nothing is asserted about any time. DIR gets benchmark.md, benchmark.json and growth.png;
---readme puts the table between the README's two benchmark marks.
+--readme puts the table between the README's two benchmark marks, and the plot in the folder of
+its pictures.
 """
 
 import argparse
@@ -61,6 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     (args.output / "benchmark.json").write_text(json.dumps(result, indent=2), encoding="utf-8")
     if args.readme:
         _put_into(args.readme, table)
+        pictures = args.readme.parent / "Resources" / "Screenshots"
+        if pictures.is_dir():
+            growth.draw(result["growth"], pictures / "growth.png")
     print(table)
     return 0
 

@@ -16,6 +16,7 @@ _GPU_PROVIDERS = {
     "DmlExecutionProvider": {},
 }
 _CPU = "CPUExecutionProvider"
+MOST_LANES = 16  # each holds a tile's memory, and all together should stay under 2 GiB
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +32,13 @@ def gpu_provider() -> str | None:
 def open_network(model: Model, which: str, device: str, lanes: int | None = None) -> Network:
     """A network of the pair on "cpu" or "gpu".
 
-    lanes: of the network; by default one on a GPU, and on a CPU one for each core: a tile for
-    each leaves no core waiting for others at the end of every layer.
+    lanes: of the network; by default one on a GPU, and on a CPU one for each core, up to
+    MOST_LANES: so no core waits for others at the end of every layer.
     Raises ModelError for graphs that are missing, changed, damaged or of other inputs than
     ours, InputError where the GPU does not start.
     """
     architecture = model.architectures[which]
-    lanes = lanes or (cores() if device == "cpu" else 1)
+    lanes = lanes or (min(cores(), MOST_LANES) if device == "cpu" else 1)
     plain = _opened(model, onnx_name(which, "plain"), device)
 
     def patches(batch):
