@@ -2,18 +2,51 @@
 cores take part, since numpy lets go of Python's lock while it computes."""
 
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 BAND_ROWS = 32
+Here = tuple[slice, slice]
 
 
 def in_bands(rows: int, work: Callable[[slice], None]) -> None:
     """Call work(slice of rows) for bands that together are all rows, in any order."""
-    bands = [slice(first, min(first + BAND_ROWS, rows)) for first in range(0, rows, BAND_ROWS)]
-    with ThreadPoolExecutor(cores()) as pool:
-        for _ in pool.map(work, bands):  # to raise here what was raised in a thread
-            pass
+    firsts = range(0, rows, BAND_ROWS)
+    waiting = deque(slice(first, min(first + BAND_ROWS, rows)) for first in firsts)
+
+    def work_through() -> None:
+        # Each thread takes the next band: handing over every one by itself costs more.
+        while waiting:
+            try:
+                band = waiting.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            work(band)
+
+    threads = min(cores(), len(waiting))
+    if threads <= 1:
+        work_through()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for one in [pool.submit(work_through) for _ in range(threads)]:
+            one.result()  # raises here what was raised in a thread
+
+
+def in_bands_of(inside: np.ndarray, work: Callable[[Here], None]) -> None:
+    """Call work(slices of rows and columns) for parts of a (rows, cols) mask, in any order.
+
+    Together they hold every pixel of it, and no column beside it in their rows.
+    """
+
+    def in_one(rows: slice) -> None:
+        cols = np.flatnonzero(inside[rows].any(axis=0))
+        if len(cols):
+            work((rows, slice(int(cols[0]), int(cols[-1]) + 1)))
+
+    in_bands(len(inside), in_one)
 
 
 def cores() -> int:

@@ -9,18 +9,22 @@ skin line; the lower class must look like air, or all of the image is breast.
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import (
-    binary_fill_holes,
-    distance_transform_edt,
-    gaussian_filter,
-    label,
-    median_filter,
-)
+from scipy.ndimage import binary_fill_holes, gaussian_filter, median_filter
 from skimage.filters import threshold_otsu
 
 from .bands import in_bands
 from .errors import InputError
 from .mammogram import Mammogram
+from .morphology import (
+    bounding_box,
+    connected_with,
+    eroded,
+    largest,
+    near,
+    opened,
+    touching_border,
+    without_small_holes,
+)
 
 # Chosen by eye on digitised film, digital images and crops without air.
 COARSE_MM = 0.4  # a skin line has no finer shape; noise and dust are averaged away
@@ -65,7 +69,7 @@ def breast_region(mammogram: Mammogram) -> np.ndarray:
     usable &= ~_frame(coarse, usable, step_mm)
     levels = _air_levels(coarse, usable, step_mm)
     if levels is None:
-        region = _largest(usable)
+        region = largest(usable)
     else:
         region = _grown(coarse, usable, levels, step_mm)
         if region.sum() * step_mm[0] * step_mm[1] < BREAST_MIN_MM2:
@@ -144,15 +148,18 @@ def _air_levels(
 ) -> tuple[float, float] | None:
     """Grey levels above which a pixel is breast for certain, and skin line; None without air."""
     clipped = np.minimum(coarse, np.quantile(coarse[usable], 1 - BRIGHTEST_SHARE))
-    if _is_empty(clipped, coarse, usable, step_mm):
+    texture = _texture(clipped, step_mm)
+    # Nothing but the brightest few pixels, such as a label, on flat air.
+    height = coarse[usable].max() - np.median(coarse[usable])
+    if np.quantile(texture[usable], 0.9) <= EMPTY_TEXTURE * height:
         return np.inf, np.inf
     thresholds = [np.inf]
     for _ in range(OTSU_STEPS + 2):
         thresholds.append(_otsu_below(clipped[usable], thresholds[-1]))
     tops = {}
     for step in range(1, OTSU_STEPS + 1):
-        darker = _touching_border(usable & (clipped < thresholds[step]))
-        tops[step] = _top_of_air(darker, usable, clipped, step_mm)
+        darker = touching_border(usable & (clipped < thresholds[step]))
+        tops[step] = _top_of_air(darker, usable, clipped, texture, step_mm)
     airy = [step for step, top in tops.items() if top < thresholds[step]]
     if not airy:
         return None
@@ -165,16 +172,12 @@ def _air_levels(
     return max(top, certain), max(top, skin_line)
 
 
-def _is_empty(
-    clipped: np.ndarray, coarse: np.ndarray, usable: np.ndarray, step_mm: tuple[float, float]
-) -> bool:
-    """Whether there is nothing but the brightest few pixels, such as a label, on flat air."""
-    height = coarse[usable].max() - np.median(coarse[usable])
-    return bool(np.quantile(_texture(clipped, step_mm)[usable], 0.9) <= EMPTY_TEXTURE * height)
-
-
 def _top_of_air(
-    darker: np.ndarray, usable: np.ndarray, coarse: np.ndarray, step_mm: tuple[float, float]
+    darker: np.ndarray,
+    usable: np.ndarray,
+    coarse: np.ndarray,
+    texture: np.ndarray,
+    step_mm: tuple[float, float],
 ) -> float:
     """The grey level at which the air in a darker class ends; inf where there is none.
 
@@ -187,13 +190,12 @@ def _top_of_air(
     top = level + AIR_DEVIATIONS * deviation
     air = darker & (coarse <= top)
     tissue = usable & ~air
-    inner = _eroded(air, 1.0, step_mm)
+    inner = eroded(air, 1.0, step_mm)
     if inner.sum() * step_mm[0] * step_mm[1] < AIR_MIN_MM2 or not tissue.any():
         return np.inf
     contrast = np.median(coarse[tissue]) - level
-    texture = _texture(coarse, step_mm)
     structure = np.median(texture[inner])
-    beside = texture[_eroded(tissue, 1.0, step_mm)]
+    beside = texture[eroded(tissue, 1.0, step_mm)]
     # In a crop of smooth fat and a bright mass, both are as smooth.
     is_flat = beside.size == 0 or structure < AIR_ROUGHNESS * np.median(beside)
     return top if is_flat and structure < AIR_TEXTURE * contrast else np.inf
@@ -222,61 +224,20 @@ def _grown(
     """The largest certain region without strands, grown out to the skin line, smooth."""
     certain, skin_line = levels
     core = usable & (coarse >= certain)
-    core = _largest(_opened(_without_small_holes(core, step_mm) & usable, STRAND_MM, step_mm))
+    core = largest(
+        opened(without_small_holes(core, HOLE_MM2, step_mm) & usable, STRAND_MM, step_mm)
+    )
     if not core.any():
         return core
-    dim = usable & _without_small_holes(core | (coarse >= skin_line), step_mm)
+    dim = usable & without_small_holes(core | (coarse >= skin_line), HOLE_MM2, step_mm)
     # Dim fat reaches far from the core, and is wide; a light leak along the film's edge is not.
-    wide = _with(core, core | _opened(dim, LEAK_MM, step_mm))
-    distance_mm = distance_transform_edt(~wide, sampling=step_mm)
+    wide = connected_with(core, core | opened(dim, LEAK_MM, step_mm))
     # A letter that touches the skin is bright, a nipple is not.
-    near = distance_mm <= np.where(coarse >= certain, CORNER_MM, RIM_MM)
-    grown = _with(core, wide | (dim & near))
+    close = near(wide, np.where(coarse >= certain, CORNER_MM, RIM_MM), step_mm)
+    grown = connected_with(core, wide | (dim & close))
     sigma = [SMOOTHING_MM / step for step in step_mm]
     smooth = gaussian_filter(grown.astype(np.float32), sigma, mode="nearest") >= 0.5
-    return _largest(binary_fill_holes(smooth) & usable)
-
-
-def _with(core: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The part of a mask that is connected with the core, which lies in it."""
-    parts, _ = label(mask)
-    return parts == parts[core][0]
-
-
-def _without_small_holes(mask: np.ndarray, step_mm: tuple[float, float]) -> np.ndarray:
-    """Fills what fat leaves open, not the air that a film's borders and a scratch enclose."""
-    holes, count = label(binary_fill_holes(mask) & ~mask)
-    sizes = np.bincount(holes.ravel(), minlength=count + 1) * step_mm[0] * step_mm[1]
-    sizes[0] = np.inf
-    return mask | (sizes <= HOLE_MM2)[holes]
-
-
-def _touching_border(mask: np.ndarray) -> np.ndarray:
-    parts, _ = label(mask)
-    rim = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
-    return np.isin(parts, rim[rim > 0])
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    parts, count = label(mask)
-    if count == 0:
-        return mask
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return parts == sizes.argmax()
-
-
-def _eroded(mask: np.ndarray, radius_mm: float, step_mm: tuple[float, float]) -> np.ndarray:
-    """By a disc; the image's edge is no edge of the mask."""
-    return distance_transform_edt(mask, sampling=step_mm) > radius_mm
-
-
-def _opened(mask: np.ndarray, radius_mm: float, step_mm: tuple[float, float]) -> np.ndarray:
-    """By a disc, the image's surroundings counted as background."""
-    inner = distance_transform_edt(np.pad(mask, 1), sampling=step_mm)[1:-1, 1:-1] > radius_mm
-    if not inner.any():
-        return inner
-    return distance_transform_edt(~inner, sampling=step_mm) <= radius_mm
+    return largest(binary_fill_holes(smooth) & usable)
 
 
 def _full_size(region: np.ndarray, block: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
@@ -284,7 +245,7 @@ def _full_size(region: np.ndarray, block: tuple[int, int], shape: tuple[int, int
     if not region.any():
         return full[: shape[0], : shape[1]]
     # Interpolation reaches one block beyond the region and no farther.
-    near = tuple(slice(max(0, places.min() - 2), places.max() + 3) for places in np.nonzero(region))
+    near = bounding_box(region, (2, 2))
     part = np.where(region[near], np.uint8(255), np.uint8(0))
     rows, cols = (size * b for size, b in zip(part.shape, block, strict=True))
     # 8-bit interpolation takes a tenth of the time of floats, and the edge is as smooth.

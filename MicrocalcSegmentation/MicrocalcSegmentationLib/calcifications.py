@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import find_objects
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from .findings import Calcification
+from .morphology import bounding_box
 
 RING_MM = (0.2, 0.7)  # the local background lies this far from an MC's rim
 
@@ -45,26 +44,34 @@ def _regions(pixels: np.ndarray, cols: int) -> tuple[np.ndarray, int]:
         inside = (col + right >= 0) & (col + right < cols)
         first = np.flatnonzero(inside & (pixels[at] == target))
         links.append(np.stack([first, at[first]]))
-    first, second = np.concatenate(links, axis=1)
-    shape = (len(pixels), len(pixels))
-    graph = coo_matrix((np.ones(len(first), bool), (first, second)), shape=shape)
-    count, component = connected_components(graph, directed=False)
-    _, firsts = np.unique(component, return_index=True)
-    order = np.empty(count, int)
-    order[np.argsort(firsts)] = np.arange(count)
-    return order[component], count
+    number = _joined(len(pixels), *np.concatenate(links, axis=1))
+    firsts, regions = np.unique(number, return_inverse=True)
+    return regions, len(firsts)
+
+
+def _joined(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """For each of so many things, the lowest number of those that links join it with."""
+    # SciPy's connected_components does as much, but takes a tenth of a second to import.
+    lowest = np.arange(count)
+    while True:
+        low = np.minimum(lowest[first], lowest[second])
+        if (lowest[first] == lowest[second]).all():
+            return lowest
+        for ends in (first, second):
+            # What an end was joined with so far goes along with it.
+            np.minimum.at(lowest, lowest[ends], low)
+        lowest = lowest[lowest]
 
 
 def find_boxes(labels: np.ndarray) -> list[tuple[slice, slice] | None]:
     """`scipy.ndimage.find_objects`, for labels that are nearly all 0: looks at the rest only."""
-    rows = np.flatnonzero(labels.any(axis=1))
-    if not len(rows):
+    if not labels.any():
         return []
-    top = rows[0]
-    cols = np.flatnonzero(labels[top : rows[-1] + 1].any(axis=0))
-    left = cols[0]
-    boxes = find_objects(labels[top : rows[-1] + 1, left : cols[-1] + 1])
-    return [box and (_moved(box[0], top), _moved(box[1], left)) for box in boxes]
+    part = bounding_box(labels)
+    top, left = (side.start for side in part)
+    return [
+        box and (_moved(box[0], top), _moved(box[1], left)) for box in find_objects(labels[part])
+    ]
 
 
 def _moved(side: slice, by: int) -> slice:

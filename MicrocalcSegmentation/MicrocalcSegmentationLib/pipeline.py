@@ -1,7 +1,7 @@
 """From a mammogram to its findings: the one way that every user of the library takes."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,32 +17,16 @@ from .inference.windows import (
     candidate_mask,
     score_patches,
     score_pixels,
-    surrounded,
     window_grid,
 )
 from .mammogram import Mammogram
 from .model import Model
-from .normalisation import normalise
 from .progress import Part, Progress, Silent
-from .resampling import resize, resize_mask, sample, working_shape
+from .resampling import resize_mask, sample
 from .settings import Settings
+from .working import WorkingBreast, working_breast
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Working:
-    """The breast's bounding box on the 0.05 mm grid, and the way back.
-
-    box: slices of the image's own grid. own_shape: that box's shape in own pixels.
-    values: normalised; inside: breast; deviation: local deviation in grey values.
-    """
-
-    box: tuple[slice, slice]
-    own_shape: tuple[int, int]
-    values: np.ndarray
-    inside: np.ndarray
-    deviation: np.ndarray
 
 
 def segment(
@@ -89,7 +73,8 @@ def score(
     settings = replace(settings, threshold=threshold, detector_threshold=detector_threshold)
     progress.report(0.0, "finding the breast")
     breast = breast_region(mammogram)
-    working = _prepare(mammogram, breast, model, Part(progress, 0.02, 0.1))
+    working = working_breast(mammogram, breast, Part(progress, 0.02, 0.1))
+    _require_a_patch(mammogram, working, model)
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
     probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 1.0))
     return _on_own_grid(mammogram, breast, working, (candidates, probability), (model, settings))
@@ -128,30 +113,17 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
     )
 
 
-def _prepare(mammogram: Mammogram, breast, model: Model, progress: Progress) -> _Working:
-    """Cut, resample and normalise the breast."""
-    progress.report(0.0, "bringing the image to 0.05 mm")
-    box = _bounding_box(breast)
-    own = mammogram.pixels[box]
-    shape = working_shape(own.shape, mammogram.spacing_mm)
+def _require_a_patch(mammogram: Mammogram, working: WorkingBreast, model: Model) -> None:
+    shape = working.values.shape
     side = max(architecture.patch_side for architecture in model.architectures.values())
     if min(shape) < side:
         raise InputError(
             f"{mammogram.source.name}: the breast measures {shape[0]} x {shape[1]} pixels of "
             f"0.05 mm, less than one patch of {side}; give a larger image, or check its spacing"
         )
-    inside = resize_mask(breast[box], shape)
-    pixels = resize(own, shape)
-    progress.report(0.5, "normalising")
-    spacing_mm = tuple(
-        spacing * size / new
-        for spacing, size, new in zip(mammogram.spacing_mm, own.shape, shape, strict=True)
-    )
-    normalised = normalise(pixels, inside, spacing_mm)
-    return _Working(box, own.shape, normalised.values, inside, normalised.deviation)
 
 
-def _detect(working: _Working, model: Model, settings: Settings, progress: Progress):
+def _detect(working: WorkingBreast, model: Model, settings: Settings, progress: Progress):
     """(rows, cols) bool on the working grid: breast pixels of positive windows."""
     network = open_network(model, "detector", settings.engine, settings.device)
     side = network.architecture.patch_side
@@ -159,8 +131,7 @@ def _detect(working: _Working, model: Model, settings: Settings, progress: Progr
     progress.report(0.0, work.text)
     starts = window_grid(working.inside, side)
     if settings.evaluation == "windows":
-        pixels, square = surrounded(working.values, network.architecture)
-        scores = score_patches(pixels, starts, square, network.patches, work)
+        scores = score_patches(working.values, starts, network.architecture, network.patches, work)
     else:
         scores = score_windows(working.values, starts, network, work)
     positive = scores >= settings.detector_threshold
@@ -169,7 +140,11 @@ def _detect(working: _Working, model: Model, settings: Settings, progress: Progr
 
 
 def _segmentate(
-    working: _Working, candidates: np.ndarray, model: Model, settings: Settings, progress: Progress
+    working: WorkingBreast,
+    candidates: np.ndarray,
+    model: Model,
+    settings: Settings,
+    progress: Progress,
 ) -> np.ndarray:
     """(rows, cols) float32 probability on the working grid, 0 outside the candidates."""
     network = open_network(model, "segmentator", settings.engine, settings.device)
@@ -180,16 +155,17 @@ def _segmentate(
     return score_pixels_dense(working.values, candidates, network, work)
 
 
-def _on_own_grid(mammogram: Mammogram, breast, working: _Working, maps, made_by) -> Scores:
+def _on_own_grid(mammogram: Mammogram, breast, working: WorkingBreast, maps, made_by) -> Scores:
     """Bring the maps to the image's own grid."""
     (candidates, probability), (model, settings) = maps, made_by
     shape, box = mammogram.pixels.shape, working.box
+    # Zeros cost neither time nor memory until they are written to: most of them never are.
     own_candidates = np.zeros(shape, bool)
-    own_candidates[box] = resize_mask(candidates, working.own_shape) & breast[box]
+    np.logical_and(resize_mask(candidates, working.own_shape), breast[box], out=own_candidates[box])
     own_probability = np.zeros(shape, np.float32)
+    found = own_candidates[box]
     # Interpolation reaches a pixel beyond the candidates, and rounding beyond 0 and 1.
-    sampled = np.clip(sample(probability, working.own_shape), 0, 1)
-    own_probability[box] = np.where(own_candidates[box], sampled, 0)
+    own_probability[box][found] = np.clip(sample(probability, working.own_shape)[found], 0, 1)
     deviation = np.zeros(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
     return Scores(
@@ -202,8 +178,3 @@ def _on_own_grid(mammogram: Mammogram, breast, working: _Working, maps, made_by)
         model_version=model.version,
         settings=settings,
     )
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)

@@ -74,13 +74,15 @@ class CoarseBlur:
     coarse: np.ndarray
     block: tuple[int, int]
 
-    def band(self, rows: slice, cols: int) -> np.ndarray:
-        """The blur at every pixel of a band of rows, by linear interpolation."""
+    def part(self, rows: slice, cols: slice) -> np.ndarray:
+        """The blur at every pixel of a part of the image, by linear interpolation."""
         height, width = self.coarse.shape
         at, part = _between(np.arange(rows.start, rows.stop), self.block[0], height)
         lines = self.coarse[at]
         lines += part[:, None] * (self.coarse[np.minimum(at + 1, height - 1)] - lines)
-        at, part = _between(np.arange(cols), self.block[1], width)
+        at, part = _between(np.arange(cols.start, cols.stop), self.block[1], width)
+        # Of a narrow part, only the columns that it lies between.
+        lines, at = lines[:, at[0] : at[-1] + 2], at - at[0]
         steps = np.diff(lines, axis=1, append=lines[:, -1:])
         values = steps.take(at, axis=1)
         values *= part
@@ -98,7 +100,7 @@ def wide_blur(values: np.ndarray, sigma_px: float | tuple[float, float]) -> np.n
     smooth = np.empty(values.shape, np.float32)
 
     def fill(rows: slice) -> None:
-        smooth[rows] = blur.band(rows, values.shape[1])
+        smooth[rows] = blur.part(rows, slice(0, values.shape[1]))
 
     in_bands(len(values), fill)
     return smooth

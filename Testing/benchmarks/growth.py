@@ -26,11 +26,11 @@ def measure(subject: Subject, model, engine: str) -> dict[str, list[tuple[float,
     points = {"detector, by breast area": [], "segmentator, by candidates' area": []}
     for share in SHARES:
         inside = _upper(subject.inside, share)
-        seconds = best_of(2, lambda inside=inside: _detect(subject.values, inside, detector))
+        seconds = best_of(4, lambda inside=inside: _detect(subject.values, inside, detector))
         points["detector, by breast area"].append((inside.sum() / 1e6, seconds))
         where = _upper(subject.candidates, share)
         seconds = best_of(
-            2, lambda where=where: score_pixels_dense(subject.values, where, segmentator, WORK)
+            4, lambda where=where: score_pixels_dense(subject.values, where, segmentator, WORK)
         )
         points["segmentator, by candidates' area"].append((where.sum() / 1e6, seconds))
     return points

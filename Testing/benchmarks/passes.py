@@ -12,8 +12,8 @@ from MicrocalcSegmentationLib.inference.windows import (
     score_pixels,
     window_grid,
 )
-from MicrocalcSegmentationLib.networks import POOLED_AFTER, Architecture
 from MicrocalcSegmentationLib.progress import Silent
+from operations import of_layers
 
 WORK = Work(512, Silent(), "")
 SIDE = 49
@@ -55,7 +55,7 @@ def dense_passes(subject: Subject, model, engine: str, repeats: int) -> list[Pas
                 score_pixels_dense(subject.values, subject.candidates, network, WORK)
 
         score(counted)
-        operations = sum(_operations(network.architecture, network.step, size) for size in sizes)
+        operations = sum(sum(of_layers(network.architecture, network.step, size)) for size in sizes)
         name = f"{which}, dense, {engine}"
         passes.append(Pass(name, best_of(repeats, score), operations, "whole image"))
     return passes
@@ -69,7 +69,7 @@ def reference_passes(subject: Subject, model, engine: str, sample: int) -> list[
     detector = open_network(model, "detector", engine, "cpu")
     scan = best_of(
         1,
-        lambda: score_patches(subject.values, some, SIDE, detector.patches, WORK),
+        lambda: score_patches(subject.values, some, detector.architecture, detector.patches, WORK),
     )
     places = np.flatnonzero(subject.candidates)
     where = np.zeros(subject.candidates.shape, bool)
@@ -126,26 +126,3 @@ def _counting(network):
         return network.shared(pixels)
 
     return replace(network, shared=shared), sizes
-
-
-def _operations(architecture: Architecture, step: int, size: tuple[int, int]) -> float:
-    """Multiplications and additions of the convolutions over a tile of that many pixels."""
-    counts = (1, *architecture.channels, architecture.features, 1)
-    kernels = (*architecture.kernels, 1)
-    maps, spread, total = np.array(size, float), 1, 0.0
-    apart = None if step == 1 else step // architecture.stride
-    blocks, side = 1.0, None
-    for number, kernel in enumerate(kernels, 1):
-        if side is not None:  # one block for each window
-            side -= kernel - 1
-            pixels = blocks * side**2
-        else:
-            maps = maps - spread * (kernel - 1)
-            pixels = float(np.prod(maps))
-        total += 2 * pixels * kernel**2 * counts[number - 1] * counts[number]
-        if number in POOLED_AFTER:
-            maps = maps - spread if step == 1 else maps // 2
-            spread *= 2 if step == 1 else 1
-        elif apart and side is None and number == 4 and apart == 6:
-            blocks, side = float(np.prod(maps // apart)), apart
-    return total

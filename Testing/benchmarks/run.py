@@ -1,9 +1,10 @@
 """Measure the program on this machine, side by side, and write a table.
 
-    python Testing/benchmarks/run.py --output DIR [--image FILE] [--readme README.md]
+    python Testing/benchmarks/run.py --output DIR [--model MODEL] [--readme README.md]
 
 Nothing is asserted about any time. DIR gets benchmark.md, benchmark.json and growth.png;
---readme puts the table between the README's two benchmark marks.
+--readme puts the table between the README's two benchmark marks, and the plot in the folder of
+its pictures.
 """
 
 import argparse
@@ -12,40 +13,46 @@ from dataclasses import asdict
 from pathlib import Path
 
 import growth
+import layers
 import machine
-import numpy as np
 import passes
 import stages
 from MicrocalcSegmentationLib import load_model
 from MicrocalcSegmentationLib.inference.windows import candidate_mask, window_grid
-from MicrocalcSegmentationLib.normalisation import normalise
-from MicrocalcSegmentationLib.resampling import resize, resize_mask, working_shape
+from MicrocalcSegmentationLib.resampling import resize_mask
+from MicrocalcSegmentationLib.settings import METHOD_SPACING_MM
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
+from MicrocalcSegmentationLib.working import working_breast
 
-SHAPES = {False: (5625, 4095), True: (900, 700)}  # Valvano et al. 2019; --quick
+# (rows, cols), mm: the size that Valvano et al. 2019 name, and a usual digital one.
+SIZES = {"full": ((5625, 4095), 0.05), "digital": ((3328, 2560), 0.07)}
+SMALL = {"small": ((900, 700), 0.05)}  # --quick
 MARKS = ("<!-- benchmark: made by Testing/benchmarks/run.py -->", "<!-- end of benchmark -->")
 
 
 def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     args.output.mkdir(parents=True, exist_ok=True)
-    image = args.image or _simulated(args.output, args.quick)
-    model = load_model()
+    model = load_model(args.model)
     described = machine.describe()
     rate = machine.matrix_product_rate(512 if args.quick else 2048)
     repeats = 1 if args.quick else 3
-    seconds, findings = stages.warm_stages(image, model, args.output, repeats)
-    cold_seconds, peak_mib = stages.cold_run(image)
-    subject = _subject(findings)
+    images = [args.image] if args.image else _simulated(args.output, args.quick)
+    runs, subject = [], None
+    for image in images:
+        seconds, findings = stages.warm_stages(image, model, args.output, repeats)
+        # The first and largest is what the networks are measured on.
+        subject = subject or _subject(findings)
+        runs.append(_described(findings) | {"stages, s": seconds})
+        runs[-1]["cold, s"], runs[-1]["peak memory, MiB"] = stages.cold_run(image, model, repeats)
     measured = _passes(subject, model, args, repeats)
     result = {
-        "image": _described_image(findings, subject),
+        "model": f"{model.name} {model.version}",
         "machine": described,
         "matrix product, GFLOP/s": rate / 1e9,
-        "stages, s": seconds,
-        "cold, s": cold_seconds,
-        "peak memory, MiB": peak_mib,
+        "images": runs,
         "passes": [asdict(one) for one in measured],
+        "layers": layers.table(model, rate / machine.cores()),
         "growth": growth.measure(subject, model, "onnx"),
         "background": growth.with_background(subject, model, "onnx"),
     }
@@ -55,6 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     (args.output / "benchmark.json").write_text(json.dumps(result, indent=2), encoding="utf-8")
     if args.readme:
         _put_into(args.readme, table)
+        pictures = args.readme.parent / "Resources" / "Screenshots"
+        if pictures.is_dir():
+            growth.draw(result["growth"], pictures / "growth.png")
     print(table)
     return 0
 
@@ -62,33 +72,34 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--image", type=Path, help="instead of a simulated one")
+    parser.add_argument("--image", type=Path, help="instead of the simulated ones")
+    parser.add_argument("--model", help="a model's folder or name, instead of the default one")
     parser.add_argument("--readme", type=Path, help="a file with the two benchmark marks")
     parser.add_argument("--quick", action="store_true", help="a small image, to try this out")
     return parser
 
 
-def _simulated(folder: Path, quick: bool) -> Path:
-    name = "small" if quick else "full"
-    found = sorted((folder / name).glob("*.dcm"))
-    if found:
-        return found[0]
-    options = CaseOptions(spacing_mm=0.05, shape=SHAPES[quick], clusters=1 if quick else 4)
-    return write_case(simulate_case(11, options), folder / name)["image"]
+def _simulated(folder: Path, quick: bool) -> list[Path]:
+    """The images to measure on, made where they are not there yet."""
+    images = []
+    for name, (shape, spacing_mm) in (SMALL if quick else SIZES).items():
+        found = sorted((folder / name).glob("*.dcm"))
+        if not found:
+            clusters = 1 if quick else 4
+            options = CaseOptions(spacing_mm=spacing_mm, shape=shape, clusters=clusters)
+            found = [write_case(simulate_case(11, options), folder / name)["image"]]
+        images.append(found[0])
+    return images
 
 
 def _subject(findings) -> passes.Subject:
     """What the networks are given: as `pipeline` makes it."""
-    mammogram, breast = findings.mammogram, findings.breast
-    rows, cols = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
-    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    shape = working_shape(breast[box].shape, mammogram.spacing_mm)
-    inside = resize_mask(breast[box], shape)
-    values = normalise(resize(mammogram.pixels[box], shape), inside, (0.05, 0.05)).values
-    candidates = resize_mask(findings.candidates[box], shape)
+    working = working_breast(findings.mammogram, findings.breast)
+    shape, inside = working.values.shape, working.inside
+    candidates = resize_mask(findings.candidates[working.box], shape)
     if not candidates.any():  # then there is nothing to time the segmentator on
         candidates = candidate_mask(shape, window_grid(inside, 49), slice(1), 49) & inside
-    return passes.Subject(values, inside, candidates)
+    return passes.Subject(working.values, inside, candidates)
 
 
 def _passes(subject, model, args, repeats: int) -> list[passes.Pass]:
@@ -100,30 +111,27 @@ def _passes(subject, model, args, repeats: int) -> list[passes.Pass]:
     return [*measured, passes.unet_pass(subject, repeats)]
 
 
-def _described_image(findings, subject) -> str:
-    rows, cols = findings.mammogram.pixels.shape
-    return (
-        f"{findings.mammogram.source.name}: {rows} x {cols} pixels, breast "
-        f"{subject.inside.sum() / 1e6:.1f} Mpx, candidates {subject.candidates.sum() / 1e6:.2f} "
-        f"Mpx, {len(findings.clusters)} clusters"
-    )
+def _described(findings) -> dict[str, object]:
+    mammogram = findings.mammogram
+    mpx_at_method = mammogram.pixel_area_mm2 / METHOD_SPACING_MM**2 / 1e6
+    return {
+        "image": mammogram.source.name,
+        "columns x rows": " x ".join(str(size) for size in mammogram.pixels.shape[::-1]),
+        "spacing, mm": f"{mammogram.spacing_mm[0]:g}",
+        "breast, Mpx of 0.05 mm": f"{findings.breast.sum() * mpx_at_method:.1f}",
+        "candidates, Mpx of 0.05 mm": f"{findings.candidates.sum() * mpx_at_method:.2f}",
+        "clusters found": len(findings.clusters),
+    }
 
 
 def _table(result: dict, measured: list[passes.Pass]) -> str:
     rate = result["matrix product, GFLOP/s"]
-    warm = sum(s for stage, s in result["stages, s"].items() if not stage.startswith("writing"))
     lines = [
-        f"Image: {result['image']} (simulated images have no patient).",
+        f"Model: {result['model']}. Simulated images, which have no patient.",
         "Machine: " + "; ".join(f"{key} {text}" for key, text in result["machine"].items()) + ".",
         f"Matrix product of numpy, float32: {rate:.0f} GFLOP/s.",
         "",
-        "| from file to findings | seconds |",
-        "|---|---|",
-        *(f"| {stage} | {seconds:.2f} |" for stage, seconds in result["stages, s"].items()),
-        f"| **warm, sum** | **{warm:.2f}** |",
-        f"| a fresh process, from its start to the findings | {result['cold, s']:.2f} |",
-        "",
-        f"Peak memory of that process: {result['peak memory, MiB']:.0f} MiB.",
+        *_stages(result["images"]),
         "",
         "| pass over the whole image | seconds | GFLOP/s | of the matrix product | measured on |",
         "|---|---|---|---|---|",
@@ -133,8 +141,27 @@ def _table(result: dict, measured: list[passes.Pass]) -> str:
         "The detector takes {:.2f} s, and {:.2f} s with half as much background again.".format(
             *result["background"]
         ),
+        "",
+        "One tile on one core:",
+        "",
+        result["layers"],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _stages(runs: list[dict]) -> list[str]:
+    """A column for each image: what it is, seconds of each stage, and their sum."""
+    about = ("columns x rows", *(key for key in runs[0] if "mm" in key), "clusters found")
+    rows = {key: [run[key] for run in runs] for key in about}
+    seconds = [run["stages, s"] for run in runs]
+    for stage in seconds[0]:
+        rows[stage] = [f"{of[stage]:.2f}" for of in seconds]
+    warm = [sum(s for name, s in of.items() if not name.startswith("writing")) for of in seconds]
+    rows["**warm, from file to findings**"] = [f"**{total:.2f}**" for total in warm]
+    rows["a fresh process, from its start to the findings"] = [f"{r['cold, s']:.2f}" for r in runs]
+    rows["peak memory of that process, MiB"] = [f"{r['peak memory, MiB']:.0f}" for r in runs]
+    first, *rest = [f"| {name} | {' | '.join(map(str, row))} |" for name, row in rows.items()]
+    return [first, "|---|" + "---|" * len(runs), *rest]
 
 
 def _row(one: passes.Pass, rate: float) -> str:

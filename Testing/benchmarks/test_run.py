@@ -15,6 +15,7 @@ def test_a_quick_run_writes_its_table_into_a_readme(tmp_path):
         "<!-- end of benchmark -->\nafter\n"
     )
     command = [sys.executable, RUN, "--quick", "--output", tmp_path, "--readme", readme]
+    command += ["--model", "first"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     text = readme.read_text()
@@ -24,9 +25,13 @@ def test_a_quick_run_writes_its_table_into_a_readme(tmp_path):
     for row in (
         *("reading", "finding the breast", "normalising", "detector", "segmentator", "measuring"),
         *("detector, dense, onnx", "segmentator, dense, keras", "patches, scaled", "U-Net"),
-        *("processor", "Peak memory", "times faster than the reference"),
+        *("processor", "peak memory", "fresh process", "times faster than the reference"),
+        *("700 x 900", "Model: first", "detector, conv1", "segmentator, **all**"),
     ):
         assert row in text
+    shares = [row.split("|")[4] for row in text.splitlines() if ", conv" in row or ", fc" in row]
+    assert len(shares) == 2 * 8
+    assert all(0 < float(share.rstrip(" %")) < 1000 for share in shares)
     result = json.loads((tmp_path / "benchmark.json").read_text())
     assert all(len(curve) == 8 for curve in result["growth"].values())
     assert (tmp_path / "growth.png").stat().st_size > 1000

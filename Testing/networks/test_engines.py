@@ -13,7 +13,6 @@ from MicrocalcSegmentationLib.inference.windows import (
     Work,
     score_patches,
     score_pixels,
-    surrounded,
     window_grid,
 )
 from MicrocalcSegmentationLib.model import Model, load_model, onnx_name, save_model
@@ -70,10 +69,11 @@ def test_windows_agree_with_the_reference(either, engine):
     pixels = image((131, 178))
     starts = window_grid(np.ones(pixels.shape, bool), 49)
     judge = keras_engine.open_network(either, "detector", "cpu")
-    reference = score_patches(pixels, starts, 49, judge.patches, WORK)
+    reference = score_patches(pixels, starts, Architecture(49), judge.patches, WORK)
     network = ENGINES[engine].open_network(either, "detector", "cpu")
     assert np.abs(score_windows(pixels, starts, network, WORK) - reference).max() < 1e-4
-    assert np.abs(score_patches(pixels, starts, 49, network.patches, WORK) - reference).max() < 1e-4
+    single = score_patches(pixels, starts, Architecture(49), network.patches, WORK)
+    assert np.abs(single - reference).max() < 1e-4
     assert np.ptp(reference) > 0.1
 
 
@@ -111,11 +111,10 @@ def test_a_pair_that_sees_its_surroundings_agrees_with_the_reference(tmp_path, s
     where[:13, :20] = where[90:, 110:] = True
     starts = window_grid(np.ones(pixels.shape, bool), side)
     judges = {which: keras_engine.open_network(model, which, "cpu") for which in WHICH}
-    around, square = surrounded(pixels, architecture)
-    windows = score_patches(around, starts, square, judges["detector"].patches, WORK)
+    windows = score_patches(pixels, starts, architecture, judges["detector"].patches, WORK)
     centres = score_pixels(pixels, where, architecture, judges["segmentator"].patches, WORK)
     # By hand: the square around the patch at (0, 0) of the image holds zeros on two sides.
-    first = np.pad(pixels, 19)[:square, :square]
+    first = np.pad(pixels, 19)[: architecture.input_side, : architecture.input_side]
     assert windows[0] == pytest.approx(judges["detector"].patches(first[None])[0], abs=1e-5)
     for engine in ENGINES.values():
         detector, segmentator = (engine.open_network(model, which, "cpu") for which in WHICH)

@@ -4,6 +4,8 @@ The graphs that answer single patches are held against Keras in Testing/networks
 """
 
 import hashlib
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,9 +75,9 @@ def networks(tmp_path_factory):
     }
 
 
-def with_tiles_of(network, pixels):
-    """The same network, in tiles of about that many pixels."""
-    return replace(network, pixels_at_once=pixels)
+def with_tiles_of(network, pixels, lanes=3):
+    """The same network, in tiles of about that many pixels, so many of them at a time."""
+    return replace(network, pixels_at_once=pixels, lanes=lanes)
 
 
 SIDES = st.sampled_from([29, 33, 39, 41, 49])
@@ -92,7 +94,7 @@ def test_windows_have_the_references_answers(networks, side, rows, cols, tile_pi
     inside[0, 0] = True
     network = with_tiles_of(networks["detector", side], tile_pixels)
     starts = window_grid(inside, side)
-    reference = score_patches(pixels, starts, side, network.patches, WORK)
+    reference = score_patches(pixels, starts, Architecture(side), network.patches, WORK)
     assert np.abs(score_windows(pixels, starts, network, WORK) - reference).max() < 1e-4
 
 
@@ -127,7 +129,7 @@ def test_shipped_weights_have_the_references_answers():
         pixels[row : row + 4, col : col + 3] += rng.uniform(2, 8)
     detector = open_network(model, "detector", "cpu")
     starts = window_grid(np.ones(pixels.shape, bool), 49)
-    reference = score_patches(pixels, starts, 49, detector.patches, WORK)
+    reference = score_patches(pixels, starts, Architecture(49), detector.patches, WORK)
     assert np.abs(score_windows(pixels, starts, detector, WORK) - reference).max() < 1e-4
     segmentator = open_network(model, "segmentator", "cpu")
     where = np.zeros(pixels.shape, bool)
@@ -192,13 +194,14 @@ def test_no_candidates_take_no_work(networks):
     assert len(scores) == 0
 
 
-def test_cancelling_stops_between_tiles(networks):
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_cancelling_stops_between_tiles(networks, lanes):
     class Stop:
         def report(self, fraction, text):
             assert 0 < fraction <= 1
             raise Cancelled
 
-    network = with_tiles_of(networks["segmentator", 49], 900)
+    network = with_tiles_of(networks["segmentator", 49], 900, lanes)
     counting = Counting(network)
     pixels = np.zeros((300, 300), np.float32)
     with pytest.raises(Cancelled):
@@ -209,3 +212,32 @@ def test_cancelling_stops_between_tiles(networks):
             Work(1, Stop(), "testing"),
         )
     assert 0 < counting.pixels < pixels.size
+
+
+def test_no_more_tiles_are_computed_at_a_time_than_there_are_lanes(networks):
+    now, most, lock = [0], [0], threading.Lock()
+    network = with_tiles_of(networks["segmentator", 49], 900)
+
+    def shared(pixels):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.002)
+        with lock:
+            now[0] -= 1
+        return network.shared(pixels)
+
+    pixels = np.zeros((200, 200), np.float32)
+    where = np.ones(pixels.shape, bool)
+    score_pixels_dense(pixels, where, replace(network, shared=shared), WORK)
+    assert most[0] == 3
+
+
+def test_what_fails_in_a_lane_is_raised(networks):
+    def shared(pixels):
+        raise MemoryError("none left")
+
+    network = replace(with_tiles_of(networks["segmentator", 49], 900), shared=shared)
+    pixels = np.zeros((200, 200), np.float32)
+    with pytest.raises(MemoryError, match="none left"):
+        score_pixels_dense(pixels, np.ones(pixels.shape, bool), network, WORK)

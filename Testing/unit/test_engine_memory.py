@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from MicrocalcSegmentationLib.errors import MicrocalcError
+from MicrocalcSegmentationLib.inference import engines
+from MicrocalcSegmentationLib.inference.engines import onnx_engine
 from MicrocalcSegmentationLib.inference.engines.memory import (
     OutOfMemory,
     careful,
@@ -111,3 +113,18 @@ def test_every_librarys_words_for_it_are_known(error):
 
 def test_a_wrong_shape_is_not_taken_for_it():
     assert not is_out_of_memory(ValueError("shapes (3,2) and (4,) do not match"))
+
+
+def test_a_gpu_without_memory_is_replaced_by_the_cpu_called_once_at_a_time(monkeypatch):
+    asked = []
+
+    def opened(model, which, device, lanes=None):
+        asked.append((which, device, lanes))
+        return network(1, 10 if device == "gpu" else np.inf)
+
+    monkeypatch.setattr(onnx_engine, "open_network", opened)
+    found = engines._open(None, "segmentator", engines.Choice("onnx", "gpu", "there is one"))
+    pixels = np.random.default_rng(0).integers(0, 9, (50, 55)).astype(float)
+    assert np.array_equal(found.shared(pixels), network(1).shared(pixels))
+    assert asked == [("segmentator", "gpu", None), ("segmentator", "cpu", 1)]
+    assert found.lanes == 1

@@ -197,3 +197,34 @@ def test_figures_near_one_keep_their_digits():
     good = scores_of(pixels=PixelCounts(10, 1, 0, 23_000_000, 1000, 1))
     assert "1.000000" not in as_table(summarise([good]))
     assert "4.35e-08" in as_table(summarise([good]))
+
+
+def of_regions(name="film"):
+    """An image that outlines 2 regions, of which 1 is marked, beside 1 false cluster."""
+    case = CaseName(name, name, "film", "CBIS-DDSM", "cluster")
+    nothing = np.zeros(BINS, int)
+    counts = {"true_mcs": 0, "matched_iou": (), "image_iou": float("nan")}
+    counts |= {"pixels": PixelCounts(0, 0, 0, 0, 0, 0), "positive": nothing, "negative": nothing}
+    return scores_of(marks=(0, 0, 1, 1), case=case, **counts)
+
+
+def test_images_that_outline_regions_count_for_clusters_alone():
+    alone, both = values([scores_of()]), values([scores_of(), of_regions(), of_regions("b")])
+    clusters = {key for key in alone if "cluster" in key or key.startswith("image_s")}
+    assert {key: both[key] for key in both.keys() - clusters} == {
+        key: alone[key] for key in alone.keys() - clusters
+    }
+    assert both["cluster_sensitivity"] == 3 / 6
+    assert both["false_clusters_per_image"] == 1
+
+
+def test_figures_of_mcs_are_left_out_where_only_regions_are_outlined_and_the_table_says_why():
+    figures = values([of_regions()])
+    assert figures["mc_sensitivity"] is figures["pixel_accuracy"] is figures["image_iou"] is None
+    assert figures["mc_false_positives_per_cm2"] is figures["pixel_auprc"] is None
+    assert figures["cluster_sensitivity"] == 1 / 2
+    groups = summarise([of_regions(), scores_of()])
+    assert "1 of 2 images outline regions that hold MCs, not the MCs" in as_table(groups)
+    assert [group.region_images for group in groups] == [1, 0, 1]
+    assert "outline regions that hold MCs" not in as_table(summarise([scores_of()]))
+    assert as_json(groups, [of_regions()])["cases"][0]["level"] == "cluster"

@@ -1,7 +1,7 @@
 """One image's findings against its true mask, on masks drawn by hand."""
 
 import csv
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -212,3 +212,36 @@ def test_spacing_decides_what_is_a_match():
     assert score_case(CASE, findings, mask_of([(50, 50)])).marks.matched == 1
     stretched = replace(findings, mammogram=wide)
     assert score_case(CASE, stretched, mask_of([(50, 50)])).marks.matched == 0
+
+
+REGIONS = CaseName("a", "a", "film", "CBIS-DDSM", "cluster")
+
+
+def regions_mask():
+    """One region around the first cluster, one around nothing that is found."""
+    mask = np.zeros(SHAPE, bool)
+    mask[40:100, 40:80] = mask[150:180, 100:140] = True
+    return mask
+
+
+def test_regions_are_judged_by_the_clusters_that_overlap_them():
+    scores = score_case(REGIONS, found_as(FIRST + SECOND + ISOLATED), regions_mask())
+    assert scores.true_clusters == 2
+    assert scores.marks == Marks(matched=0, false_mcs=0, marked=1, false_clusters=1)
+    assert scores.curve[:, 2:].max(axis=0).tolist() == [1, 1]
+    assert scores.breast_cm2 == pytest.approx(10)
+
+
+def test_isolated_mcs_in_a_region_do_not_mark_it():
+    scores = score_case(REGIONS, found_as(FIRST[:5]), regions_mask())
+    assert scores.marks == Marks(matched=0, false_mcs=0, marked=0, false_clusters=0)
+
+
+def test_where_regions_are_outlined_nothing_is_counted_of_mcs_and_pixels():
+    scores = score_case(REGIONS, found_as(FIRST), regions_mask())
+    assert scores.true_mcs == 0
+    assert not scores.curve[:, :2].any()
+    assert not any(asdict(scores.pixels).values())
+    assert not scores.positive.any()
+    assert not scores.negative.any()
+    assert np.isnan(scores.image_iou)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from MicrocalcSegmentationLib.normalisation import local_statistics, normalise
+from MicrocalcSegmentationLib.normalisation import _arcsinh, local_statistics, normalise
 from MicrocalcSegmentationLib.simulation.texture import coloured_noise
 
 SPACING = (0.05, 0.05)
@@ -76,3 +76,10 @@ def test_order_of_brightness_is_kept_far_beyond_the_soft_limit(tissue):
     values = normalise(image, INSIDE, SPACING).values
     low, middle, high = (values[60 + 60 * number, 150] for number in range(3))
     assert 3 < low < middle < high < 25
+
+
+def test_the_soft_limit_is_the_inverse_hyperbolic_sine():
+    values = np.concatenate([np.linspace(-9, 9, 4001), [0.0, -1e-4, 3e3]]).astype(np.float32)
+    exact = np.arcsinh(values.astype(np.float64))
+    assert np.abs(_arcsinh(values) - exact).max() < 5e-7
+    assert (np.sign(_arcsinh(values)) == np.sign(values)).all()

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.findings import Scores
 from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.mammogram import Mammogram, Source
-from MicrocalcSegmentationLib.pipeline import describe, describe_mask
+from MicrocalcSegmentationLib.model import load_model
+from MicrocalcSegmentationLib.pipeline import describe, describe_mask, segment
 from MicrocalcSegmentationLib.settings import Settings
 
 # Eight MCs of 3 x 3 pixels of 0.1 mm in a row of 7 mm, each a little less probable.
@@ -60,3 +62,10 @@ def test_a_drawn_mask_counts_where_the_networks_saw_nothing(scores):
     drawn = findings.calcifications[-1]
     assert (drawn.row, drawn.col, drawn.probability) == (81, 61, 0)
     assert findings.clusters[0].count == 7
+
+
+def test_a_breast_smaller_than_a_patch_is_refused():
+    pixels = np.random.default_rng(0).normal(100, 5, (80, 60)).astype(np.float32)
+    mammogram = Mammogram(pixels, Geometry((0.03, 0.03)), Source("crop.png"))
+    with pytest.raises(InputError, match="the breast measures 48 x 36 pixels of 0"):
+        segment(mammogram, load_model())

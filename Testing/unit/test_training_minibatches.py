@@ -179,6 +179,7 @@ def test_regions_of_cluster_level_teach_the_detector_and_not_the_segmentator(
 ):
     from MicrocalcSegmentationLib.training.datasets.annotated import (
         CLUSTER_LEVEL,
+        MC_LEVEL,
         AnnotatedImage,
         Annotation,
         Dataset,
@@ -198,8 +199,10 @@ def test_regions_of_cluster_level_teach_the_detector_and_not_the_segmentator(
     assert [(batch.samples[:, 3] == c).sum() for c in (5, C4)] == [128, 128]
     with pytest.raises(InputError, match="outlines regions that hold calcifications, not the"):
         Minibatches(samples, Plan("segmentator", Architecture()))
+    (case,) = stored_cases(tmp_path / "film.sqlite", "train")
+    assert case.name.level == CLUSTER_LEVEL
     with pytest.raises(InputError, match="its images outline regions, not MCs"):
-        stored_cases(tmp_path / "film.sqlite", "train")
+        stored_cases(tmp_path / "film.sqlite", "train", (MC_LEVEL,))
 
 
 def test_a_split_without_positives_is_refused(samples, tmp_path, make_breast):

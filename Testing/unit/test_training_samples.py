@@ -190,15 +190,14 @@ def test_patches_are_the_cached_image_and_zero_beyond_it(cases, tmp_path):
 
 
 def test_images_are_prepared_as_the_pipeline_prepares_them(cases, tmp_path):
-    from MicrocalcSegmentationLib import pipeline
     from MicrocalcSegmentationLib.breast import breast_region
-    from MicrocalcSegmentationLib.model import load_model
     from MicrocalcSegmentationLib.reading import read_mammogram
+    from MicrocalcSegmentationLib.working import working_breast
 
     samples = Samples(built(cases, tmp_path / "s.sqlite"))
     (path, _), *_ = samples.files(1)
     mammogram = read_mammogram(path)
-    working = pipeline._prepare(mammogram, breast_region(mammogram), load_model(), Silent())
+    working = working_breast(mammogram, breast_region(mammogram))
     values = samples.array(1, "values") / 256
     assert np.abs(values - working.values).max() <= 0.5 / 256
     assert values.std() > 0.5

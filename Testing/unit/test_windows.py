@@ -67,7 +67,7 @@ def test_background_windows_are_never_given_to_the_network():
     inside = np.zeros((490, 490), bool)
     inside[:10, :10] = True
     starts = window_grid(inside, 49)
-    score_patches(np.zeros(inside.shape, np.float32), starts, 49, predict, work())
+    score_patches(np.zeros(inside.shape, np.float32), starts, Architecture(49), predict, work())
     assert sum(seen) == 1
 
 

@@ -21,7 +21,8 @@ holds, where it is there, count neither as true nor as false. Without CASES_DIR,
 are simulated, half digital and half film, from seeds that no model is trained on. Figures
 on simulated images do not say how the model does on real ones. With --samples, the images
 are those of a split of a sample database (see `microcalc samples`), the test split if none
-is named.
+is named; where they outline regions instead of MCs (CBIS-DDSM), clusters and images are
+judged, MCs and pixels are not.
 
 With --output, DIR gets evaluation.json, evaluation.txt and a picture of each image, found
 against true; DIR/cases/ keeps the counts of each image, so that the same command goes on

@@ -65,6 +65,14 @@ def truth_of(
     return Truth(mcs, cluster, cluster_outlines(mcs, cluster), others, spacing_mm)
 
 
+def truth_of_regions(mask: np.ndarray, spacing_mm: tuple[float, float]) -> Truth:
+    """Of a mask that outlines regions which hold MCs: each is a cluster, and no MC is known."""
+    marked = regions(label_calcifications(mask, spacing_mm, EVERY_MC_MM2), spacing_mm)
+    outlines = cluster_outlines(marked, np.arange(1, len(marked) + 1))
+    none = regions(np.zeros(mask.shape, np.int32), spacing_mm)
+    return Truth(none, np.zeros(0, int), outlines, spacing_mm)
+
+
 def cluster_numbers(centroids_mm: np.ndarray) -> np.ndarray:
     """(n,) int: the cluster of each MC by the method's definition, 0 when isolated."""
     numbers = np.zeros(len(centroids_mm), int)

@@ -74,8 +74,8 @@ DEFINITIONS = (
         "cluster_sensitivity",
         "cluster sensitivity",
         "",
-        "true clusters (the method's definition applied to the true MCs) that a found one "
-        f"overlaps ({_OVERLAP}), over all true clusters",
+        "true clusters (the method's definition applied to the true MCs, or outlined regions) "
+        f"that a found one overlaps ({_OVERLAP}), over all true clusters",
         ratio({"marked": 1}, {"true_clusters": 1}),
     ),
     Definition(

@@ -12,6 +12,7 @@ from ..model import NETWORKS, Model, load_model
 from ..networks import PADDINGS, Architecture
 from ..progress import Part, Progress
 from ..settings import Settings
+from ..training.datasets.annotated import MC_LEVEL
 from ..training.finishing import Order, train_network
 from ..training.learning import Course
 from ..training.minibatches import SHARES, Minibatches, Plan
@@ -143,7 +144,8 @@ def _whole_images(folder: Path, model: Model, setting: Setting, progress: Progre
 
     key = {"weights": dict(model.digests), "settings": asdict(setting.settings)}
     run = Run(segment_one, key, Store(folder / "cases"))
-    outcome = evaluate(stored_cases(setting.samples), run, progress)
+    cases = stored_cases(setting.samples, levels=(MC_LEVEL,))
+    outcome = evaluate(cases, run, progress)
     if outcome.refused:
         raise InputError("; ".join(outcome.refused.values()))
     figures = {figure.key: figure for figure in summarise(outcome.scores)[0].figures}

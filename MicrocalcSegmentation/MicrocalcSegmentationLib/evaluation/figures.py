@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..training.datasets.annotated import MC_LEVEL
 from .froc import sensitivity_at
 from .intervals import interval, resampling_weights
 from .pixels import average_precision
@@ -30,7 +31,8 @@ class Sample:
         self.negative = np.stack([case.negative for case in scores]).astype(float)
         self.counts = {
             "images": np.ones(len(scores)),
-            "breast_cm2": np.array([case.breast_cm2 for case in scores]),
+            # False MCs are counted on this area; where no MC is outlined, none can be.
+            "breast_cm2": np.array([c.breast_cm2 * (c.case.level == MC_LEVEL) for c in scores]),
             "true_mcs": np.array([case.true_mcs for case in scores]),
             "true_clusters": np.array([case.true_clusters for case in scores]),
             "matched": np.array([case.marks.matched for case in scores]),

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..training.datasets.annotated import CLUSTER_LEVEL
 from .definitions import (
     CLUSTER_MARKS,
     CLUSTER_OUT_OF,
@@ -19,11 +20,18 @@ from .scores import CaseScores
 SCHEMA = "microcalc-evaluation"
 SCHEMA_VERSION = 1
 _EMPTY_CELL = "-"
+LEFT_OUT = (
+    "{} of {} images outline regions that hold MCs, not the MCs: they count for clusters and "
+    "images, and the figures of MCs and pixels leave them out."
+)
 
 
 @dataclass(frozen=True)
 class Group:
-    """name: "all", "digital", "film", ... curves: name -> points, for JSON."""
+    """name: "all", "digital", "film", ... curves: name -> points, for JSON.
+
+    region_images: those that outline regions instead of MCs.
+    """
 
     name: str
     images: int
@@ -31,6 +39,7 @@ class Group:
     data: str
     true_mcs: int
     true_clusters: int
+    region_images: int
     breast_cm2: float
     figures: tuple[Figure, ...]
     curves: dict[str, list[dict[str, float]]]
@@ -75,6 +84,8 @@ def as_table(groups: list[Group]) -> str:
     notes = [f"  {figure.label}: {figure.definition}" for figure in groups[0].figures]
     heading = f"Data: {groups[0].data}. In brackets: 95 % intervals, patients resampled."
     notes.append(f"  ignored pixels: {IGNORED_PIXELS}")
+    if groups[0].region_images:
+        heading += "\n" + LEFT_OUT.format(groups[0].region_images, groups[0].images)
     return "\n".join([heading, "", *lines, "", "Definitions", *notes])
 
 
@@ -88,6 +99,7 @@ def _group(name: str, scores: list[CaseScores]) -> Group:
         data=figures[0].data,
         true_mcs=sum(score.true_mcs for score in scores),
         true_clusters=sum(score.true_clusters for score in scores),
+        region_images=sum(score.case.level == CLUSTER_LEVEL for score in scores),
         breast_cm2=sum(score.breast_cm2 for score in scores),
         figures=figures,
         curves={

@@ -1,11 +1,12 @@
 """Everything that is counted on one image; figures are made from these counts alone."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
 from ..calcifications import label_calcifications
 from ..findings import Findings
+from ..training.datasets.annotated import CLUSTER_LEVEL, MC_LEVEL
 from .comparison import (
     Comparison,
     Truth,
@@ -13,10 +14,11 @@ from .comparison import (
     compare,
     compare_findings,
     truth_of,
+    truth_of_regions,
 )
 from .froc import THRESHOLDS
 from .matching import regions
-from .pixels import PixelCounts, count_pixels, probability_histograms
+from .pixels import BINS, PixelCounts, count_pixels, probability_histograms
 
 COUNTING_VERSION = 2  # raised with every change to what is counted; 1 ignored no pixels
 
@@ -27,12 +29,15 @@ class CaseName:
 
     patient: images of one patient share it. kind: "digital", "film" or "unstated".
     data: "simulated", or where the images come from.
+    level: "mc" where each MC is outlined; "cluster" where only regions are that hold them, and
+    nothing can be said of single MCs and pixels.
     """
 
     name: str
     patient: str
     kind: str
     data: str
+    level: str = MC_LEVEL
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,13 @@ class CaseScores:
 def score_case(
     case: CaseName, findings: Findings, mask: np.ndarray, ignored: np.ndarray | None = None
 ) -> CaseScores:
-    """Compare findings with the exact MC mask, (rows, cols) bool, of the same image.
+    """Compare findings with the mask of MCs, (rows, cols) bool, of the same image.
 
     ignored: bool, pixels that are neither MC nor tissue and count nowhere; None: none are.
+    For a case of cluster level the mask is of regions, and all counts of MCs and pixels are 0.
     """
+    if case.level == CLUSTER_LEVEL:
+        return _score_clusters(case, findings, mask)
     truth = truth_of(mask, findings.mammogram.spacing_mm, ignored)
     comparison = compare_findings(findings, truth)
     known = np.ones(mask.shape, bool) if ignored is None else ~ignored
@@ -90,7 +98,7 @@ def score_case(
     positive, negative = probability_histograms(findings.probability[known], mask[known])
     return CaseScores(
         case=case,
-        breast_cm2=float(findings.breast.sum()) * findings.mammogram.pixel_area_mm2 / 100,
+        breast_cm2=_breast_cm2(findings),
         threshold=findings.threshold,
         true_mcs=len(truth.mcs),
         true_clusters=len(truth.outlines),
@@ -102,6 +110,31 @@ def score_case(
         positive=positive,
         negative=negative,
     )
+
+
+def _score_clusters(case: CaseName, findings: Findings, mask: np.ndarray) -> CaseScores:
+    truth = truth_of_regions(mask, findings.mammogram.spacing_mm)
+    curve = _curve(findings, truth)
+    curve[:, :2] = 0
+    nothing = np.zeros(BINS, np.int64)
+    return CaseScores(
+        case=case,
+        breast_cm2=_breast_cm2(findings),
+        threshold=findings.threshold,
+        true_mcs=0,
+        true_clusters=len(truth.outlines),
+        marks=replace(_marks(compare_findings(findings, truth)), matched=0, false_mcs=0),
+        matched_iou=(),
+        image_iou=float("nan"),
+        pixels=PixelCounts(0, 0, 0, 0, 0, 0),
+        curve=curve,
+        positive=nothing,
+        negative=nothing,
+    )
+
+
+def _breast_cm2(findings: Findings) -> float:
+    return float(findings.breast.sum()) * findings.mammogram.pixel_area_mm2 / 100
 
 
 def _curve(findings: Findings, truth: Truth) -> np.ndarray:

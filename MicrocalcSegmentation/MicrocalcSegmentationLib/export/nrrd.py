@@ -8,8 +8,8 @@ import gzip
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import find_objects
 
+from ..calcifications import find_boxes
 from ..findings import Findings
 from ..geometry import Geometry
 from .segments import ABNORMAL_STRUCTURE, Code, Segment, region_codes, segment_map, segments
@@ -80,7 +80,7 @@ def _segmentation_fields(findings: Findings, values: np.ndarray) -> dict[str, st
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
-    boxes = find_objects(values)
+    boxes = find_boxes(values)
     for index, segment in enumerate(segments(findings)):
         own = _segment_fields(segment, findings.mammogram.laterality)
         own["Extent"] = _extent(boxes[segment.value - 1])

@@ -52,7 +52,7 @@ class _Grid:
 
 def write_overlay(findings: Findings, path: Path) -> None:
     """Write the picture as PNG, at most 2,400 pixels wide. Raises OSError."""
-    draw_overlay(findings).save(path, format="PNG", compress_level=3)
+    draw_overlay(findings).save(path, format="PNG", compress_level=2)
 
 
 def draw_overlay(findings: Findings) -> Image.Image:

@@ -6,16 +6,20 @@ windows start, and the segmentator answers at every pixel of a tile, and neighbo
 patches share their convolutions. Only tiles that hold windows or candidates are computed.
 """
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import islice
+
 import numpy as np
 
 from .network import Network
 from .tiles import Tile, cover
 from .windows import Work, score_patches, surrounded
 
-CELL_PX = 8  # what a segmentator's tile is made of
-# What a tile computes around its answers, weighted by the work in each layer.
+CELL_PX = 4  # what a segmentator's tile is made of
+# What a tile computes around its answers, weighted by the work in each layer: 16 pixels.
 DETECTOR_RIM_CELLS = 0.7
-SEGMENTATOR_RIM_CELLS = 2.5
+SEGMENTATOR_RIM_CELLS = 4.0
 
 
 def score_windows(
@@ -28,18 +32,21 @@ def score_windows(
     them where half a side is no multiple of the network's stride (N = 29 and 39), for then
     neighbours meet the poolings in different phases and have little to share.
     """
-    pixels, side = surrounded(pixels, network.architecture)
+    architecture = network.architecture
     step = network.step
     on_lattice = (starts_rc % step == 0).all(axis=1) & (network.shared is not None)
     single, cells = starts_rc[~on_lattice], starts_rc[on_lattice] // step
     until = len(single) / max(len(starts_rc), 1)
     scores = np.empty(len(starts_rc), np.float32)
-    scores[~on_lattice] = score_patches(pixels, single, side, network.patches, work.part(0, until))
+    scores[~on_lattice] = score_patches(
+        pixels, single, architecture, network.patches, work.part(0, until)
+    )
     if len(cells):
         wanted = np.zeros(cells.max(axis=0) + 1, bool)
         wanted[tuple(cells.T)] = True
         tiles = cover(wanted, DETECTOR_RIM_CELLS, _most_cells(network, step))
-        answers = _answers(pixels, wanted.shape, tiles, network, work.part(until, 1))
+        around, _ = surrounded(pixels, architecture)
+        answers = _answers(around, wanted.shape, tiles, network, work.part(until, 1))
         scores[on_lattice] = answers[tuple(cells.T)]
     return scores
 
@@ -52,7 +59,9 @@ def score_pixels_dense(
     half = network.architecture.patch_side // 2
     grid = [-(-size // CELL_PX) for size in where.shape]
     short = [(0, n * CELL_PX - size) for n, size in zip(grid, where.shape, strict=True)]
-    cells = np.pad(where, short).reshape(grid[0], CELL_PX, grid[1], CELL_PX).any(axis=(1, 3))
+    # Rows first: along them, a whole line goes in at once.
+    lines = np.pad(where, short).reshape(grid[0], CELL_PX, -1).any(axis=1)
+    cells = lines.reshape(*grid, CELL_PX).any(axis=2)
     tiles = [
         Tile(*(CELL_PX * number for number in (tile.row, tile.col, tile.rows, tile.cols)))
         for tile in cover(cells, SEGMENTATOR_RIM_CELLS, _most_cells(network, CELL_PX))
@@ -75,15 +84,39 @@ def _answers(pixels, shape, tiles: list[Tile], network: Network, work: Work, fir
     """
     seen, step = network.architecture.seen_side, network.step
     answers = np.zeros(shape, np.float32)
-    total, done = sum(tile.rows * tile.cols for tile in tiles), 0
-    for tile in tiles:
+
+    def compute(tile: Tile) -> int:
         corner = [first + step * start for start in (tile.row, tile.col)]
         extent = [step * (count - 1) + seen for count in (tile.rows, tile.cols)]
         window = np.s_[tile.row : tile.row + tile.rows, tile.col : tile.col + tile.cols]
         answers[window] = network.shared(_cut_out(pixels, corner, extent))
-        done += tile.rows * tile.cols
+        return tile.rows * tile.cols
+
+    total, done = sum(tile.rows * tile.cols for tile in tiles), 0
+    # The largest first, so that at the end all lanes finish at about the same time.
+    tiles = sorted(tiles, key=lambda tile: -tile.rows * tile.cols)
+    for cells in _in_lanes(network.lanes, compute, tiles):
+        done += cells
         work.progress.report(done / total, work.text)
     return answers
+
+
+def _in_lanes(lanes: int, compute: Callable[[Tile], int], tiles: list[Tile]) -> Iterator[int]:
+    """What compute gives for each tile, in the order in which they are done.
+
+    Few are begun ahead, so that whoever stops asking need not wait for many.
+    """
+    if lanes == 1:
+        yield from map(compute, tiles)
+        return
+    waiting = iter(tiles)
+    with ThreadPoolExecutor(lanes) as pool:
+        begun = {pool.submit(compute, tile) for tile in islice(waiting, lanes + 1)}
+        while begun:
+            done, begun = wait(begun, return_when=FIRST_COMPLETED)
+            begun |= {pool.submit(compute, tile) for tile in islice(waiting, len(done))}
+            for one in done:
+                yield one.result()
 
 
 def _cut_out(pixels: np.ndarray, corner: list[int], extent: list[int]) -> np.ndarray:

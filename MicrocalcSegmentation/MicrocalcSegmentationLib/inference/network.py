@@ -22,6 +22,7 @@ class Network:
         at (step i, step j).
     step: pixels between neighbouring answers of `shared`.
     pixels_at_once: how many `shared` can be given within its memory budget.
+    lanes: how many calls of `shared` may run at the same time; each then keeps to one core.
     """
 
     architecture: Architecture
@@ -29,6 +30,7 @@ class Network:
     shared: Predict | None = None
     step: int = 1
     pixels_at_once: int = 2**20
+    lanes: int = 1
 
 
 def pixels_within_budget(architecture: Architecture, step: int, device: str) -> int:

@@ -49,22 +49,28 @@ def _best_cut(cells: np.ndarray, rim: float, must: bool) -> tuple[int, int] | No
         return axis, cells.shape[axis] // 2
     best, cheapest = None, (cells.shape[0] + rim) * (cells.shape[1] + rim)
     for axis in (0, 1):
-        before = _costs(cells if axis == 0 else cells.T, rim)
-        after = _costs(cells[::-1] if axis == 0 else cells.T[::-1], rim)
+        first, last = _reach(cells, axis)
+        before, after = _costs(first, last, rim), _costs(first[::-1], last[::-1], rim)
         both = before[:-1] + after[-2::-1]
         if len(both) and both.min() < cheapest:
             best, cheapest = (axis, int(both.argmin()) + 1), both.min()
     return best
 
 
-def _costs(cells: np.ndarray, rim: float) -> np.ndarray:
+def _reach(cells: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last wanted cell of each row (axis 0) or column (1); last is -1 in none."""
+    across, count = 1 - axis, cells.shape[1 - axis]
+    any_here = cells.any(axis=across)
+    first = np.where(any_here, cells.argmax(axis=across), count)
+    last = np.where(any_here, count - 1 - np.flip(cells, across).argmax(axis=across), -1)
+    return first, last
+
+
+def _costs(first: np.ndarray, last: np.ndarray, rim: float) -> np.ndarray:
     """Cost of the smallest rectangle around what is wanted of the first 1, 2, ... rows."""
-    numbers = np.arange(cells.shape[1])
-    any_here = cells.any(axis=1)
-    first = np.where(any_here, cells.argmax(axis=1), cells.shape[1])
-    last = np.where(any_here, numbers[-1] - cells[:, ::-1].argmax(axis=1), -1)
+    any_here = last >= 0
     width = np.maximum.accumulate(last) - np.minimum.accumulate(first) + 1
-    rows = np.arange(1, len(cells) + 1)
-    top = np.flatnonzero(any_here)[0] if any_here.any() else len(cells)
+    rows = np.arange(1, len(first) + 1)
+    top = any_here.argmax() if any_here.any() else len(first)
     bottom = np.maximum.accumulate(np.where(any_here, rows, 0))
     return np.where(width > 0, (bottom - top + rim) * (width + rim), 0.0)

@@ -40,9 +40,17 @@ def window_grid(inside: np.ndarray, side: int) -> np.ndarray:
 
 
 def score_patches(
-    pixels: np.ndarray, starts_rc: np.ndarray, side: int, predict: Predict, work: "Work"
+    pixels: np.ndarray,
+    starts_rc: np.ndarray,
+    architecture: Architecture,
+    predict: Predict,
+    work: "Work",
 ) -> np.ndarray:
-    """(n,) float32 probability for each (side, side) patch starting at starts_rc."""
+    """(n,) float32 probability for each patch of the architecture's side starting at starts_rc.
+
+    A patch lies within the image; what a network sees around it need not.
+    """
+    pixels, side = surrounded(pixels, architecture)
     patches = sliding_window_view(pixels, (side, side))
     scores = np.empty(len(starts_rc), np.float32)
     for first in range(0, len(starts_rc), work.batch_size):
@@ -92,9 +100,8 @@ def score_pixels(
 
     Elsewhere 0. Patches that reach over the border see 0 there, as over background.
     """
-    pixels, side = surrounded(pixels, architecture)
     padded = np.pad(pixels, architecture.patch_side // 2)
     scores = np.zeros(where.shape, np.float32)
     # A patch centred on (r, c) starts at (r, c) of the padded image.
-    scores[where] = score_patches(padded, np.argwhere(where), side, predict, work)
+    scores[where] = score_patches(padded, np.argwhere(where), architecture, predict, work)
     return scores

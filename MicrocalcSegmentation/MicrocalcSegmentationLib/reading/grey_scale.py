@@ -1,13 +1,15 @@
 """From stored values to brightness: what DICOM's grey-scale pipeline means for the method.
 
 All transforms map one stored value to one grey value, so they are composed on a table
-of all stored values (65,536 at most), in float64, and looked up once.
+of all stored values (65,536 at most), in float64, and looked up once, a band of rows at a
+time: a whole mammogram's arrays are large.
 """
 
 import logging
 
 import numpy as np
 
+from ..bands import BAND_ROWS, in_bands
 from ..errors import InputError
 from .admission import require_usable_values
 from .header import Header
@@ -39,10 +41,9 @@ def brightness(
     Returns (rows, cols) float32 and bool, the latter None when there is no padding.
     Raises InputError when nothing usable is left.
     """
-    indices = stored.values - stored.lowest
     levels = np.arange(stored.lowest, stored.highest + 1)
     padding = _is_padding(header, levels)
-    present = np.bincount(indices.ravel(), minlength=len(levels)) > 0
+    present = _present(stored, len(levels))
     padded = bool((present & padding).any())
     present &= ~padding
     if not present.any():
@@ -56,7 +57,30 @@ def brightness(
         table = table.astype(np.float32)
     require_usable_values(header.name, table[present])
     table[padding] = table[present].min()
-    return table[indices], ~padding[indices] if padded else None
+    return _through(table, stored), _through(~padding, stored) if padded else None
+
+
+def _present(stored: Stored, count: int) -> np.ndarray:
+    """(count,) bool: which values the image has."""
+    present = np.zeros(count, bool)
+    for first in range(0, len(stored.values), BAND_ROWS):
+        band = stored.values[first : first + BAND_ROWS].astype(np.intp).ravel()
+        present |= np.bincount(band - stored.lowest, minlength=count) > 0
+    return present
+
+
+def _through(table: np.ndarray, stored: Stored) -> np.ndarray:
+    """(rows, cols): what the table has for each stored value."""
+    found = np.empty(stored.values.shape, table.dtype)
+
+    def look_up(rows: slice) -> None:
+        band = stored.values[rows].astype(np.intp)
+        band -= stored.lowest
+        # All of them are in the table: "clip" only spares a copy of what is written.
+        np.take(table, band, out=found[rows], mode="clip")
+
+    in_bands(len(found), look_up)
+    return found
 
 
 def _is_padding(header: Header, levels: np.ndarray) -> np.ndarray:

@@ -41,7 +41,8 @@ JPEG_2000 = (
 class Stored:
     """Stored values, before any transform.
 
-    values: (rows, cols) int32. lowest, highest: the ends of what its bits can hold.
+    values: (rows, cols), of an integer type of at most 32 bits. lowest, highest: the ends of
+        what its bits can hold.
     """
 
     values: np.ndarray
@@ -116,10 +117,12 @@ def _unpacked(header: Header, grid: Layout, pixel_data: bytes, big_endian: bool)
         if big_endian and header.dataset["PixelData"].VR == "OW" and len(words) % 2 == 0:
             words = words.reshape(-1, 2)[:, ::-1].ravel()  # bytes were swapped in their words
         words = words[:count]
-    words = words.astype(np.int32).reshape(grid.rows, grid.cols)
+    words = words.reshape(grid.rows, grid.cols)
     # Bits beside the stored ones held overlays in older objects.
-    values = (words >> (grid.high_bit + 1 - grid.bits_stored)) & ((1 << grid.bits_stored) - 1)
-    return _with_sign(values, grid)
+    beside, top = grid.high_bit + 1 - grid.bits_stored, (1 << grid.bits_stored) - 1
+    if beside or int(words.max()) > top:
+        words = (words >> beside) & top
+    return _with_sign(words, grid)
 
 
 def _decompressed(header: Header, grid: Layout, pixel_data: bytes, syntax: str) -> np.ndarray:
@@ -145,11 +148,10 @@ def _decompressed(header: Header, grid: Layout, pixel_data: bytes, syntax: str) 
             f"{header.name}: its compressed pixel data are cut short or damaged ({short(error)}); "
             "copy or export it again"
         ) from error
-    values = decoded.astype(np.int32)
     if decoded.dtype.kind == "i" and not grid.signed:
         # The stream calls itself signed, the header does not: it is the header's bits that count.
-        values &= (1 << grid.bits_stored) - 1
-    return _with_sign(values, grid)
+        decoded = decoded.astype(np.int32) & ((1 << grid.bits_stored) - 1)
+    return _with_sign(decoded, grid)
 
 
 def _from_rle(frame: bytes, grid: Layout) -> np.ndarray:
@@ -177,4 +179,4 @@ def _with_sign(values: np.ndarray, grid: Layout) -> np.ndarray:
     if not grid.signed:
         return values
     sign = 1 << (grid.bits_stored - 1)
-    return ((values & (2 * sign - 1)) ^ sign) - sign
+    return ((values.astype(np.int32) & (2 * sign - 1)) ^ sign) - sign

@@ -123,8 +123,10 @@ def _open(model: Model, which: str, choice: Choice) -> Network:
         from .onnx_engine import open_network as open_one
     else:
         from .keras_engine import open_network as open_one
-    on_cpu = None if choice.device == "cpu" else (lambda: open_one(model, which, "cpu"))
-    return careful(open_one(model, which, choice.device), on_cpu)
+    if choice.device == "cpu":
+        return careful(open_one(model, which, "cpu"), None)
+    # What stands in for a GPU is called as the GPU is: once at a time.
+    return careful(open_one(model, which, choice.device), lambda: open_one(model, which, "cpu", 1))
 
 
 def _nothing_to_run_with(engine: str, has_onnx: bool) -> InputError | ModelError:

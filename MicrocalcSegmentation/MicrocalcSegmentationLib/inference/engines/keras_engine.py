@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     import keras
 
 
-def open_network(model: Model, which: str, device: str) -> Network:
-    """A network of the pair on "cpu" or "gpu"; raises ModelError as `Model.network` does."""
+def open_network(model: Model, which: str, device: str, lanes: int | None = None) -> Network:
+    """A network of the pair on "cpu" or "gpu"; raises ModelError as `Model.network` does.
+
+    lanes: of the network; always one, for every backend spreads a call over the cores itself.
+    """
     architecture = model.architectures[which]
     run = _runner(model.network(which), device)
 

@@ -16,6 +16,7 @@ _GPU_PROVIDERS = {
     "DmlExecutionProvider": {},
 }
 _CPU = "CPUExecutionProvider"
+MOST_LANES = 16  # each holds a tile's memory, and all together should stay under 2 GiB
 
 _log = logging.getLogger(__name__)
 
@@ -28,13 +29,16 @@ def gpu_provider() -> str | None:
     return next((name for name in _GPU_PROVIDERS if name in available), None)
 
 
-def open_network(model: Model, which: str, device: str) -> Network:
+def open_network(model: Model, which: str, device: str, lanes: int | None = None) -> Network:
     """A network of the pair on "cpu" or "gpu".
 
+    lanes: of the network; by default one on a GPU, and on a CPU one for each core, up to
+    MOST_LANES: so no core waits for others at the end of every layer.
     Raises ModelError for graphs that are missing, changed, damaged or of other inputs than
     ours, InputError where the GPU does not start.
     """
     architecture = model.architectures[which]
+    lanes = lanes or (min(cores(), MOST_LANES) if device == "cpu" else 1)
     plain = _opened(model, onnx_name(which, "plain"), device)
 
     def patches(batch):
@@ -43,7 +47,8 @@ def open_network(model: Model, which: str, device: str) -> Network:
     step = architecture.shared_step(which)
     if step is None:
         return Network(architecture, patches)
-    session = _opened(model, onnx_name(which, "shared"), device)
+    threads = 1 if lanes > 1 else cores()
+    session = _opened(model, onnx_name(which, "shared"), device, threads)
     seen = architecture.seen_side
 
     def shared(pixels):
@@ -51,18 +56,20 @@ def open_network(model: Model, which: str, device: str) -> Network:
         return _run(session, pixels[None, None]).reshape(counts)
 
     at_once = pixels_within_budget(architecture, step, device)
-    return Network(architecture, patches, shared, step, at_once)
+    return Network(architecture, patches, shared, step, at_once, lanes)
 
 
-def _opened(model: Model, name: str, device: str):
-    """A session for a graph in the model's folder."""
+def _opened(model: Model, name: str, device: str, threads: int | None = None):
+    """A session for a graph in the model's folder; threads: of a call, by default all cores."""
     import onnxruntime
 
     content = model.file_bytes(name)
     provider = gpu_provider() if device == "gpu" else None
     providers = [(provider, _GPU_PROVIDERS[provider])] if provider else []
     try:
-        session = onnxruntime.InferenceSession(content, _options(provider), [*providers, _CPU])
+        session = onnxruntime.InferenceSession(
+            content, _options(provider, threads or cores()), [*providers, _CPU]
+        )
     # ONNX Runtime's own exceptions have no common base but Exception.
     except Exception as error:
         raise ModelError(
@@ -82,12 +89,12 @@ def _opened(model: Model, name: str, device: str):
     return session
 
 
-def _options(provider: str | None):
+def _options(provider: str | None, threads: int):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; they come as exceptions too
-    options.intra_op_num_threads = cores()
+    options.intra_op_num_threads = threads
     if provider == "DmlExecutionProvider":
         options.enable_mem_pattern = False  # as its documentation demands
     return options

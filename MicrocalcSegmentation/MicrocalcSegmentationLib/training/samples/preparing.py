@@ -9,8 +9,8 @@ from scipy.ndimage import find_objects, label
 from ...breast import breast_region
 from ...errors import InputError
 from ...mammogram import Mammogram
-from ...normalisation import normalise
-from ...resampling import resize, resize_mask, working_shape
+from ...resampling import resize_mask
+from ...working import working_breast
 from ..datasets.annotated import CLUSTER_LEVEL, AnnotatedImage, Annotation, Problem
 from .classes import BREAST, MC, OUTSIDE, REGION, UNCERTAIN
 
@@ -61,25 +61,17 @@ def prepare(annotation: Annotation, level: str) -> Prepared:
     """
     mammogram = annotation.mammogram
     breast = breast_region(mammogram)
-    rows, cols = (np.flatnonzero(breast.any(axis=axis)) for axis in (1, 0))
-    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    own = mammogram.pixels[box]
-    shape = working_shape(own.shape, mammogram.spacing_mm)
-    inside = resize_mask(breast[box], shape)
-    spacing_mm = tuple(
-        spacing * size / new
-        for spacing, size, new in zip(mammogram.spacing_mm, own.shape, shape, strict=True)
-    )
-    values = normalise(resize(own, shape), inside, spacing_mm).values
+    working = working_breast(mammogram, breast)
+    box, inside, shape = working.box, working.inside, working.values.shape
     labels = np.where(inside, np.uint8(BREAST), np.uint8(OUTSIDE))
     labels[_resized(annotation.uncertain[box], shape) & inside] = UNCERTAIN
     marked = REGION if level == CLUSTER_LEVEL else MC
     labels[_resized(annotation.mask[box], shape) & inside] = marked
     _, mcs = label(labels == MC, np.ones((3, 3)))
     return Prepared(
-        values=np.round(values * LEVELS_PER_DEVIATION).astype(np.int16),
+        values=np.round(working.values * LEVELS_PER_DEVIATION).astype(np.int16),
         labels=labels,
-        box=(int(rows[0]), int(cols[0]), own.shape[0], own.shape[1]),
+        box=(box[0].start, box[1].start, *working.own_shape),
         own_shape=mammogram.pixels.shape,
         spacing_mm=mammogram.spacing_mm,
         digest=_digest(mammogram),
