@@ -22,6 +22,7 @@ TEXTURE_MM = 0.25  # what is coarser than this around an MC is anatomy, not nois
 NOISE_FACTOR = 2.0  # depth of the valley between two MCs over the smoothed noise around them
 VALLEY = 0.1  # and over the height of the lower one: lumps of one calcification are shallower
 LARGEST_MM = 1.0  # MCs are 0.1 to 1 mm; a larger part is of a coarse calcification, left whole
+WIDEST_MM = 12.0  # beyond, a mask shows no MCs but the threshold's being too low
 NECK = 0.4  # share by which the mask is narrower between two parts than in the lesser: two
 
 
@@ -49,7 +50,7 @@ def split_touching(
     rules = _Rules(spacing_mm, max(1, int(np.ceil(min_area_mm2 / pixel_mm2 * (1 - 1e-9)))))
     largest = int(labels.max(initial=0))
     for number, box in enumerate(find_boxes(labels), 1):
-        if box is None or _too_small(box, spacing_mm):
+        if box is None or not APART_MM < _across_mm(box, spacing_mm) <= WIDEST_MM:
             continue
         window = window_around(box, labels.shape, spacing_mm)
         inside = labels[window] == number
@@ -67,10 +68,9 @@ class _Rules:
     min_pixels: int
 
 
-def _too_small(box, spacing_mm) -> bool:
-    """Whether no two centres in the box can be far enough apart."""
+def _across_mm(box, spacing_mm) -> float:
     sides = [(side.stop - side.start) * mm for side, mm in zip(box, spacing_mm, strict=True)]
-    return np.hypot(*sides) <= APART_MM
+    return float(np.hypot(*sides))
 
 
 def _parts_of(inside: np.ndarray, clear: np.ndarray, pixels: np.ndarray, rules) -> np.ndarray:
@@ -83,10 +83,12 @@ def _parts_of(inside: np.ndarray, clear: np.ndarray, pixels: np.ndarray, rules) 
     noise = 1.4826 * np.median(np.abs(fine[around]))
     count = 0
     parts = np.zeros(inside.shape, np.int32)
-    for number in range(1, found.max() + 1):
-        part = found == number
-        own = _basins(smooth - level, part, _Depth(NOISE_FACTOR * noise, VALLEY, LARGEST_MM), rules)
-        parts[part] = own[part] + count
+    for number, box in enumerate(find_objects(found), 1):
+        part = found[box] == number
+        own = _basins(
+            smooth[box] - level, part, _Depth(NOISE_FACTOR * noise, VALLEY, LARGEST_MM), rules
+        )
+        parts[box][part] = own[part] + count
         count += own.max()
     return parts
 

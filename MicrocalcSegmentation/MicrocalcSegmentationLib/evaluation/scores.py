@@ -4,13 +4,12 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from ..calcifications import Measured, measure
-from ..clusters import find_groups
+from ..calcifications import label_calcifications
 from ..findings import Findings
-from ..splitting import distinct_calcifications
 from .comparison import (
     Comparison,
     Truth,
+    cluster_numbers,
     compare,
     compare_findings,
     truth_of,
@@ -101,20 +100,14 @@ def _curve(findings: Findings, truth: Truth) -> np.ndarray:
     """(thresholds, 4) counts of `Marks`, the probability map thresholded anew."""
     rows = []
     window = _bounding_box(findings.probability >= min(THRESHOLDS))
-    probability, pixels = findings.probability[window], findings.mammogram.pixels[window]
+    probability = findings.probability[window]
     labels = np.zeros(findings.probability.shape, np.int32)
-    grey = np.broadcast_to(np.float32(1), labels.shape)
     for threshold in THRESHOLDS:
-        labels[window] = distinct_calcifications(
-            probability >= threshold, pixels, truth.spacing_mm, findings.settings.min_mc_area_mm2
+        labels[window] = label_calcifications(
+            probability >= threshold, truth.spacing_mm, findings.settings.min_mc_area_mm2
         )
-        # In grey values rather than in deviations: contrast plays no part in grouping.
-        on = Measured(findings.mammogram.pixels, grey, findings.probability)
-        measured = measure(labels, on, truth.spacing_mm)
-        mcs, *_ = find_groups(labels, measured, truth.spacing_mm)
-        numbers = np.array([mc.cluster for mc in mcs], int)
         found = regions(labels, truth.spacing_mm)
-        rows.append(astuple(_marks(compare(found, numbers, truth))))
+        rows.append(astuple(_marks(compare(found, cluster_numbers(found.centroids_mm), truth))))
     return np.array(rows, int)
 
 
