@@ -7,6 +7,7 @@ from scipy.ndimage import find_objects
 
 from .findings import Calcification
 from .morphology import bounding_box
+from .shapes import axes, kind_of
 
 RING_MM = (0.2, 0.7)  # the local background lies this far from an MC's rim
 
@@ -94,7 +95,7 @@ class Measured:
 def measure(
     labels: np.ndarray, on: Measured, spacing_mm: tuple[float, float]
 ) -> tuple[Calcification, ...]:
-    """Measure every labelled MC; none belongs to a cluster yet.
+    """Measure every labelled MC; none belongs to a cluster or a vessel yet.
 
     Contrast is (pixel - local background) / local deviation, the background being the
     median of a ring from 0.2 to 0.7 mm around the MC without pixels of any MC; where all
@@ -109,7 +110,7 @@ def measure(
 
 
 def _measure_one(number: int, box, labels, on: Measured, spacing_mm) -> Calcification:
-    window = _grown(box, labels.shape, spacing_mm)
+    window = window_around(box, labels.shape, spacing_mm)
     here = labels[window]
     mask = here == number
     rows, cols = np.nonzero(mask)
@@ -119,6 +120,7 @@ def _measure_one(number: int, box, labels, on: Measured, spacing_mm) -> Calcific
     clear = ring & (here == 0)
     background = np.median(grey[clear] if clear.any() else grey)
     contrast = (grey[mask] - background) / deviation[mask]
+    length_mm, width_mm, angle_deg = axes(rows * spacing_mm[0], cols * spacing_mm[1], spacing_mm)
     return Calcification(
         number=number,
         cluster=0,
@@ -129,10 +131,15 @@ def _measure_one(number: int, box, labels, on: Measured, spacing_mm) -> Calcific
         mean_contrast=float(contrast.mean()),
         peak_contrast=float(contrast.max()),
         probability=float(on.probability[window][mask].max()),
+        length_mm=length_mm,
+        width_mm=width_mm,
+        angle_deg=angle_deg,
+        kind=kind_of(mask, length_mm / width_mm, spacing_mm),
     )
 
 
-def _grown(box, shape, spacing_mm) -> tuple[slice, slice]:
+def window_around(box, shape, spacing_mm) -> tuple[slice, slice]:
+    """The box of an MC with its surroundings, within the image."""
     reach = [int(np.ceil(RING_MM[1] / spacing)) + 1 for spacing in spacing_mm]
     return tuple(
         slice(max(0, side.start - r), min(size, side.stop + r))

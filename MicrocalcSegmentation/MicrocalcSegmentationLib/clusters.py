@@ -14,7 +14,8 @@ from scipy.spatial import ConvexHull, KDTree
 from scipy.spatial.distance import pdist
 
 from .calcifications import find_boxes
-from .findings import Calcification, Cluster
+from .findings import MICROCALCIFICATION, Calcification, Cluster
+from .lookalikes import mark_vascular
 from .settings import CLUSTER_AREA_MM2, CLUSTER_MIN_MCS
 
 RADIUS_MM = float(np.sqrt(CLUSTER_AREA_MM2 / np.pi))
@@ -118,10 +119,15 @@ def find_clusters(
 ) -> tuple[tuple[Calcification, ...], tuple[Cluster, ...]]:
     """Number the clusters among measured MCs, the one of most MCs first.
 
+    Coarse and vascular calcifications are in no cluster.
     Returns the MCs with their cluster's number, and the clusters.
     """
+    counted = np.array(
+        [index for index, mc in enumerate(calcifications) if mc.kind == MICROCALCIFICATION], int
+    )
     positions_mm = np.array([(mc.row, mc.col) for mc in calcifications]).reshape(-1, 2) * spacing_mm
-    groups = sorted(group(positions_mm), key=lambda members: (-len(members), members[0]))
+    groups = [counted[members] for members in group(positions_mm[counted])]
+    groups.sort(key=lambda members: (-len(members), members[0]))
     numbers = np.zeros(len(calcifications), int)
     for number, members in enumerate(groups, 1):
         numbers[members] = number
@@ -134,6 +140,25 @@ def find_clusters(
         for number, members in enumerate(groups, 1)
     )
     return grouped, clusters
+
+
+def find_groups(
+    labels: np.ndarray,
+    calcifications: tuple[Calcification, ...],
+    spacing_mm: tuple[float, float],
+) -> tuple[tuple[Calcification, ...], tuple[Cluster, ...], tuple[Cluster, ...]]:
+    """Set vascular groups apart, then number the clusters among the other MCs.
+
+    Returns the MCs with the numbers of their groups, the clusters and the vascular groups.
+    """
+    marked, clusters = find_clusters(labels, mark_vascular(calcifications, spacing_mm), spacing_mm)
+    boxes = find_boxes(labels)
+    along = tuple(
+        _describe(number, members, (labels, boxes), spacing_mm)
+        for number in range(1, max((mc.vascular for mc in marked), default=0) + 1)
+        if (members := [mc for mc in marked if mc.vascular == number])
+    )
+    return marked, clusters, along
 
 
 def distribution(cluster: Cluster, spacing_mm: tuple[float, float]) -> str:

@@ -7,10 +7,16 @@ import numpy as np
 from .mammogram import Mammogram
 from .settings import Settings
 
+MICROCALCIFICATION = "microcalcification"
+VASCULAR = "vascular"
+RIM, ROD, POPCORN, ROUND, COARSE = "rim", "large rod-like", "popcorn", "large round", "coarse"
+COARSE_KINDS = (RIM, ROD, POPCORN, ROUND, COARSE)  # larger than an MC (see `shapes`)
+KINDS = (MICROCALCIFICATION, VASCULAR, *COARSE_KINDS)
+
 
 @dataclass(frozen=True)
 class Calcification:
-    """One microcalcification (MC): a connected region of the mask.
+    """One microcalcification (MC): a region of the mask, or a part of one where MCs touch.
 
     number: from 1; its pixels hold this value in `Findings.labels`.
     cluster: number of the cluster it belongs to; 0 when isolated.
@@ -19,6 +25,11 @@ class Calcification:
     mean_contrast, peak_contrast: brightness over the local background, in standard
         deviations of the local fine texture (see `normalisation`).
     probability: the segmentator's highest probability in it, in [0, 1].
+    length_mm, width_mm: axes of the ellipse with its pixels' second moments; angle_deg: of
+        the longer one, in [0, 180), from the direction of growing columns to that of
+        growing rows.
+    kind: what it looks like, one of `KINDS`. vascular: number of the vascular group that it
+        belongs to; 0 for none.
     """
 
     number: int
@@ -30,11 +41,29 @@ class Calcification:
     mean_contrast: float
     peak_contrast: float
     probability: float
+    length_mm: float = 0.0
+    width_mm: float = 0.0
+    angle_deg: float = 0.0
+    kind: str = MICROCALCIFICATION
+    vascular: int = 0
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it is an MC in no cluster, rather than a coarse or a vascular one."""
+        return self.cluster == 0 and self.kind == MICROCALCIFICATION
+
+    @property
+    def coarse(self) -> bool:
+        """Whether it is larger than an MC, and along no vessel."""
+        return self.kind in COARSE_KINDS
 
 
 @dataclass(frozen=True)
 class Cluster:
     """A region with more than 5 distinct MCs on 1 cm2 (see `clusters.group`).
+
+    Also a vascular group, calcifications along a vessel, which is described by the same
+    figures and counted as no cluster.
 
     count: MCs in it. row, col: mean of their centroids, in pixels.
     outline_rc: (n, 2) corners of the convex outline around its MCs' pixels, in pixels.
@@ -66,6 +95,8 @@ class Findings:
     breast: (rows, cols) bool. candidates: (rows, cols) bool, pixels of candidate ROIs.
     threshold, detector_threshold: the ones used.
     model: name and version of the pair of networks.
+    clusters: of microcalcifications. vascular: groups along vessels, numbered from 1 by
+        themselves.
     """
 
     mammogram: Mammogram
@@ -80,6 +111,7 @@ class Findings:
     model_name: str
     model_version: str
     settings: Settings
+    vascular: tuple[Cluster, ...] = ()
 
     @property
     def mask(self) -> np.ndarray:

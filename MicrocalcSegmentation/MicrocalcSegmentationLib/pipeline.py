@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from .breast import breast_region
-from .calcifications import Measured, label_calcifications, measure
-from .clusters import find_clusters
+from .calcifications import Measured, measure
+from .clusters import find_groups
 from .errors import InputError
 from .findings import Findings, Scores
 from .inference.dense import score_pixels_dense, score_windows
@@ -24,6 +24,7 @@ from .model import Model
 from .progress import Part, Progress, Silent
 from .resampling import resize_mask, sample
 from .settings import Settings
+from .splitting import distinct_calcifications
 from .working import WorkingBreast, working_breast
 
 _log = logging.getLogger(__name__)
@@ -92,11 +93,16 @@ def describe(scores: Scores, threshold: float | None = None) -> Findings:
 
 
 def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
-    """Label, measure and group a (rows, cols) bool mask of MCs, drawn by hand for one."""
+    """Label, measure and group a (rows, cols) bool mask of MCs, drawn by hand for one.
+
+    MCs that touch are told apart in the image: the mask of findings gives the same ones.
+    """
     mammogram, spacing_mm = scores.mammogram, scores.mammogram.spacing_mm
-    labels = label_calcifications(mask, spacing_mm, scores.settings.min_mc_area_mm2)
+    min_area_mm2 = scores.settings.min_mc_area_mm2
+    labels = distinct_calcifications(mask, mammogram.pixels, spacing_mm, min_area_mm2)
     on = Measured(mammogram.pixels, scores.deviation, scores.probability)
-    calcifications, clusters = find_clusters(labels, measure(labels, on, spacing_mm), spacing_mm)
+    measured = measure(labels, on, spacing_mm)
+    calcifications, clusters, vascular = find_groups(labels, measured, spacing_mm)
     return Findings(
         mammogram=mammogram,
         probability=scores.probability,
@@ -110,6 +116,7 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
         model_name=scores.model_name,
         model_version=scores.model_version,
         settings=scores.settings,
+        vascular=vascular,
     )
 
 

@@ -65,7 +65,13 @@ def test_document_says_what_was_found_where_and_by_what(make_findings):
     assert document["model"] == {"name": "test model", "version": "1.2"}
     assert (document["threshold"], document["detector_threshold"]) == (0.9, 0.5)
     assert document["settings"]["threshold"] is None
-    assert document["counts"] == {"calcifications": 15, "isolated": 2, "clusters": 2}
+    assert document["counts"] == {
+        "calcifications": 15,
+        "isolated": 2,
+        "clusters": 2,
+        "coarse": 0,
+        "vascular": 0,
+    }
     assert document["source"]["dicom"] == {"SOPInstanceUID": "1.2.3"}
     image = document["image"]
     assert (image["rows"], image["cols"]) == findings.mammogram.pixels.shape

@@ -72,7 +72,7 @@ def test_more_clusters_than_a_byte_holds_keep_their_values(tmp_path, make_findin
 def test_isolated_only_makes_one_segment(make_findings):
     findings = make_findings({}, [(10, 10)])
     (only,) = segments(findings)
-    assert (only.name, only.value, only.cluster) == ("Isolated (1 MC)", 1, 0)
+    assert (only.name, only.value, only.key) == ("Isolated (1 MC)", 1, "Isolated")
     assert segment_map(findings).max() == 1
 
 

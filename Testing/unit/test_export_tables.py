@@ -89,6 +89,7 @@ def test_every_column_is_explained_in_the_documentation():
     for section, columns in (
         ("## calcifications.csv", CALCIFICATION_COLUMNS),
         ("## clusters.csv", CLUSTER_COLUMNS),
+        ("## vascular.csv", ["vascular"]),
     ):
         table = text.split(section)[1].split("\n## ")[0]
         assert [name for name in columns if f"`{name}`" not in table] == []

@@ -19,6 +19,7 @@ NAMES = [
     "film 1.seg.nrrd",
     "findings.json",
     "overlay.png",
+    "vascular.csv",
 ]
 
 
@@ -48,6 +49,7 @@ def test_every_output_is_written_into_the_folder_and_nothing_else(tmp_path, make
         "json",
         "calcifications",
         "clusters",
+        "vascular",
         "segmentation",
         "markups",
         "overlay",

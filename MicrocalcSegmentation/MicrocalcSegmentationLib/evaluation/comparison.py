@@ -70,7 +70,7 @@ def truth_of_regions(mask: np.ndarray, spacing_mm: tuple[float, float]) -> Truth
     marked = regions(label_calcifications(mask, spacing_mm, EVERY_MC_MM2), spacing_mm)
     outlines = cluster_outlines(marked, np.arange(1, len(marked) + 1))
     none = regions(np.zeros(mask.shape, np.int32), spacing_mm)
-    return Truth(none, np.zeros(0, int), outlines, spacing_mm)
+    return Truth(none, np.zeros(0, int), outlines, none, spacing_mm)
 
 
 def cluster_numbers(centroids_mm: np.ndarray) -> np.ndarray:

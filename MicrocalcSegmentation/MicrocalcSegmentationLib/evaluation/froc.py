@@ -1,7 +1,9 @@
 """Free-response curves: sensitivity against false marks, over thresholds.
 
 Every threshold is applied anew: pixels at or above it are labelled into MCs, which are
-grouped into clusters, so each point of a curve is what `segment` gives at that threshold.
+grouped into clusters. Here a connected region is one MC, and every one counts for clusters;
+`segment` also tells touching MCs apart and sets coarse and vascular ones aside, which at low
+thresholds, where thousands are found, would take longer than the networks do.
 The detector's threshold stays as it is: what it did not pass is missed at every point.
 """
 

@@ -10,7 +10,7 @@ from .markups import write_markups
 from .nrrd import write_segmentation
 from .overlay import write_overlay
 from .staging import write_all
-from .tables import write_calcifications, write_clusters
+from .tables import write_calcifications, write_clusters, write_vascular
 
 __all__ = ["file_stem", "write_findings"]
 
@@ -26,11 +26,11 @@ def write_findings(findings: Findings, folder: Path, stem: str | None = None) ->
     """Write every output of one image into `folder`, all of them or none.
 
     folder: made when missing; one per image, for its files have fixed names:
-        findings.json, calcifications.csv, clusters.csv, overlay.png,
+        findings.json, calcifications.csv, clusters.csv, vascular.csv, overlay.png,
         <stem>.seg.nrrd and <stem>.mrk.json. Those of an earlier run are replaced.
     stem: by default from the source's name.
-    Returns kind -> path; kinds: "json", "calcifications", "clusters", "segmentation",
-    "markups", "overlay".
+    Returns kind -> path; kinds: "json", "calcifications", "clusters", "vascular",
+    "segmentation", "markups", "overlay".
     Raises InputError when the folder cannot be written.
     """
     stem = file_stem(stem if stem is not None else findings.mammogram.source.name)
@@ -38,6 +38,7 @@ def write_findings(findings: Findings, folder: Path, stem: str | None = None) ->
         "json": ("findings.json", write_findings_json),
         "calcifications": ("calcifications.csv", write_calcifications),
         "clusters": ("clusters.csv", write_clusters),
+        "vascular": ("vascular.csv", write_vascular),
         "segmentation": (f"{stem}.seg.nrrd", write_segmentation),
         "markups": (f"{stem}.mrk.json", write_markups),
         "overlay": ("overlay.png", write_overlay),

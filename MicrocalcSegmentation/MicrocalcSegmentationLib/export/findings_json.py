@@ -7,12 +7,12 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from .. import __version__
-from ..findings import Findings
+from ..findings import Cluster, Findings
 from ..mammogram import Mammogram
-from .tables import calcification_rows, cluster_rows
+from .tables import calcification_rows, cluster_rows, vascular_rows
 
 # Major: a field left or changed its meaning. Minor: a field was added.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 SCHEMA_PATH = Path(__file__).with_name("findings.schema.json")
 INTENDED_USE = "Research use only, not a medical device"
 
@@ -20,7 +20,6 @@ INTENDED_USE = "Research use only, not a medical device"
 def findings_document(findings: Findings) -> dict:
     """The findings as plain lists, dicts and numbers that the schema describes."""
     mammogram = findings.mammogram
-    isolated = sum(mc.cluster == 0 for mc in findings.calcifications)
     return {
         "schema_version": SCHEMA_VERSION,
         "intended_use": INTENDED_USE,
@@ -38,14 +37,14 @@ def findings_document(findings: Findings) -> dict:
         },
         "counts": {
             "calcifications": len(findings.calcifications),
-            "isolated": isolated,
+            "isolated": sum(mc.isolated for mc in findings.calcifications),
             "clusters": len(findings.clusters),
+            "coarse": sum(mc.coarse for mc in findings.calcifications),
+            "vascular": len(findings.vascular),
         },
         "calcifications": calcification_rows(findings),
-        "clusters": [
-            row | {"outline_rc": np.round(np.asarray(cluster.outline_rc, dtype=float), 2).tolist()}
-            for row, cluster in zip(cluster_rows(findings), findings.clusters, strict=True)
-        ],
+        "clusters": _outlined(cluster_rows(findings), findings.clusters),
+        "vascular": _outlined(vascular_rows(findings), findings.vascular),
     }
 
 
@@ -54,6 +53,13 @@ def write_findings_json(findings: Findings, path: Path) -> None:
     document = findings_document(findings)
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _outlined(rows: list[dict], groups: tuple[Cluster, ...]) -> list[dict]:
+    return [
+        row | {"outline_rc": np.round(np.asarray(one.outline_rc, dtype=float), 2).tolist()}
+        for row, one in zip(rows, groups, strict=True)
+    ]
 
 
 def _source(mammogram: Mammogram) -> dict:

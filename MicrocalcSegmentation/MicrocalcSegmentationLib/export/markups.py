@@ -1,7 +1,7 @@
 """`.mrk.json`: the findings as 3D Slicer's point lists.
 
 One file holds several lists, each of which Slicer loads as a node of its own: first the
-centres of the clusters, then the MCs of each cluster, then the isolated MCs.
+centres of the clusters, then the MCs of each segment in the segments' order.
 Schema: https://github.com/Slicer/Slicer/tree/main/Modules/Loadable/Markups/Resources/Schema
 """
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..findings import Calcification, Cluster, Findings
+from ..findings import MICROCALCIFICATION, Calcification, Cluster, Findings
 from ..geometry import Geometry
-from .segments import Colour, cluster_colour, count_text, segments
+from .segments import Colour, count_text, segment_key, segments
 
 # 1.0.3 rather than the newest: Slicer refuses a version that it does not know.
 _SCHEMA = (
@@ -37,8 +37,8 @@ def point_lists(findings: Findings) -> list[dict]:
     geometry = findings.mammogram.geometry
     lists = [_centres(findings.clusters, geometry)]
     for segment in segments(findings):
-        members = [mc for mc in findings.calcifications if mc.cluster == segment.cluster]
-        lists.append(_members(segment.name, members, geometry, cluster_colour(segment.cluster)))
+        members = [mc for mc in findings.calcifications if segment_key(mc) == segment.key]
+        lists.append(_members(segment.name, members, geometry, segment.colour))
     return lists
 
 
@@ -71,11 +71,15 @@ def _members(
             geometry,
             f"MC {mc.number}",
             f"diameter {mc.diameter_mm:.2f} mm, area {mc.area_mm2:.3f} mm2, "
-            f"probability {mc.probability:.3f}",
+            f"probability {mc.probability:.3f}" + _kind_text(mc),
         )
         for mc in calcifications
     ]
     return _point_list(name, points, _display(colour, "CrossDot2D", _MC_GLYPH_MM, labels=False))
+
+
+def _kind_text(mc: Calcification) -> str:
+    return "" if mc.kind == MICROCALCIFICATION else f", {mc.kind}"
 
 
 def _point(item: Calcification | Cluster, geometry: Geometry, label: str, description: str) -> dict:

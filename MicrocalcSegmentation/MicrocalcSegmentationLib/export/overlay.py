@@ -15,7 +15,14 @@ from scipy.spatial import ConvexHull
 
 from ..findings import Cluster, Findings
 from .findings_json import INTENDED_USE
-from .segments import ISOLATED_COLOUR, Colour, cluster_colour, count_text
+from .segments import (
+    ISOLATED_COLOUR,
+    VASCULAR_COLOUR,
+    Colour,
+    cluster_colour,
+    count_text,
+    mc_colour,
+)
 from .view import View, Window, bounding_box, fit_view, grey_window, square_box
 
 _WIDEST = 2400
@@ -74,16 +81,25 @@ def _draw_header(picture: Image.Image, findings: Findings) -> None:
     projection = " ".join(part for part in (mammogram.laterality, mammogram.view) if part)
     title = "   ".join(part for part in (_ascii(mammogram.source.name), projection) if part)
     _write(draw, (_GAP, 12), title, 28, _TEXT, picture.width - 2 * _GAP)
-    isolated = sum(mc.cluster == 0 for mc in findings.calcifications)
     clusters = len(findings.clusters)
     line = (
         f"{clusters} cluster{'' if clusters == 1 else 's'}, "
-        f"{count_text(len(findings.calcifications))} ({isolated} isolated)   ·   "
+        f"{count_text(len(findings.calcifications))} ({_not_clustered(findings)})   ·   "
         f"model {_ascii(findings.model_name)} {_ascii(findings.model_version)}   ·   "
         f"threshold {findings.threshold:.3g}   ·   "
     )
     used = _write(draw, (_GAP, 54), line, 20, _FAINT_TEXT, picture.width - 420)
     _write(draw, (_GAP + used, 54), INTENDED_USE, 20, _WARNING, picture.width)
+
+
+def _not_clustered(findings: Findings) -> str:
+    """ "3 isolated, 2 coarse, 1 vascular group"; the last two only where there are any."""
+    mcs, groups = findings.calcifications, len(findings.vascular)
+    coarse = sum(mc.coarse for mc in mcs)
+    parts = [f"{sum(mc.isolated for mc in mcs)} isolated"]
+    parts += [f"{coarse} coarse"] if coarse else []
+    parts += [f"{groups} vascular group{'' if groups == 1 else 's'}"] if groups else []
+    return ", ".join(parts)
 
 
 def _draw_breast(findings: Findings) -> Image.Image:
@@ -95,23 +111,27 @@ def _draw_breast(findings: Findings) -> Image.Image:
     image = view.draw_grey(mammogram.pixels, grey_window(inside, 1.0, 99.7))
     draw = ImageDraw.Draw(image)
     for mc in findings.calcifications:
-        if mc.cluster == 0:
+        if mc.isolated or mc.coarse:
             x, y = view.xy((mc.row, mc.col))
-            draw.ellipse((x - 6, y - 6, x + 6, y + 6), outline=_rgb(ISOLATED_COLOUR), width=2)
+            draw.ellipse((x - 6, y - 6, x + 6, y + 6), outline=_rgb(mc_colour(mc)), width=2)
+    for group in findings.vascular:
+        _outline_group(draw, view, group, (f"V{group.number}", VASCULAR_COLOUR))
     for cluster in findings.clusters:
-        _outline_cluster(draw, view, cluster)
+        text = str(cluster.number)
+        _outline_group(draw, view, cluster, (text, cluster_colour(cluster.number)))
     _draw_scale_bar(draw, view)
     return image
 
 
-def _outline_cluster(draw: ImageDraw.ImageDraw, view: View, cluster: Cluster) -> None:
+def _outline_group(
+    draw: ImageDraw.ImageDraw, view: View, group: Cluster, text_and_colour: tuple[str, Colour]
+) -> None:
     margin = max(_OUTLINE_MARGIN_MM * view.dots_per_mm, 6.0)
-    corners = _widened(view.xy(cluster.outline_rc), margin)
-    colour = _rgb(cluster_colour(cluster.number))
+    corners = _widened(view.xy(group.outline_rc), margin)
+    text, colour = text_and_colour[0], _rgb(text_and_colour[1])
     points = [tuple(corner) for corner in corners]
     draw.line([*points, points[0], points[1]], fill=colour, width=2, joint="curve")
     right, top = corners[:, 0].max(), corners[:, 1].min()
-    text = str(cluster.number)
     font = ImageFont.load_default(24)
     # To the right of the outline, or to the left where the picture ends.
     x = right + 5
@@ -170,7 +190,7 @@ def _draw_nothing_found(findings: Findings) -> Image.Image:
     draw = ImageDraw.Draw(image)
     _write(draw, (0, 10), "No clusters found", 34, _TEXT, image.width)
     count = len(findings.calcifications)
-    text = f"{count_text(count)}, isolated, ringed on the left" if count else "No MCs found"
+    text = f"{count_text(count)}, marked on the left" if count else "No MCs found"
     _write(draw, (0, 62), text, 22, _rgb(ISOLATED_COLOUR) if count else _FAINT_TEXT, image.width)
     return image
 
@@ -233,7 +253,7 @@ def _with_outlines(plain: Image.Image, view: View, findings: Findings) -> Image.
     """A copy with a line just outside each MC, in its cluster's colour."""
     colours = np.zeros((int(findings.labels.max(initial=0)) + 1, 3), dtype=np.uint8)
     for mc in findings.calcifications:
-        colours[mc.number] = _rgb(cluster_colour(mc.cluster))
+        colours[mc.number] = _rgb(mc_colour(mc))
     labels = view.sample_nearest(findings.labels)
     thickness = 3 if view.width < 500 else 5
     around = grey_dilation(labels, size=(thickness, thickness))

@@ -1,6 +1,7 @@
 """How the MCs of an image are divided into named, coloured, coded segments.
 
-One segment per cluster, and one for all isolated MCs. The files and the viewers
+One segment per cluster, one for all isolated MCs, one for all coarse calcifications, and
+one per vascular group. The files and the viewers
 share this division, so that a cluster has the same name and colour everywhere.
 """
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..findings import Findings
+from ..findings import Calcification, Findings
 
 Colour = tuple[float, float, float]
 Code = tuple[str, str, str]  # coding scheme, value, meaning
@@ -25,6 +26,8 @@ LATERALITY: dict[str | None, Code] = {
 }
 
 ISOLATED_COLOUR: Colour = (0.25, 0.9, 1.0)
+COARSE_COLOUR: Colour = (0.80, 0.80, 0.72)
+VASCULAR_COLOUR: Colour = (0.85, 0.05, 0.20)
 # Saturated, because the image under them is grey; ordered so that neighbours differ in
 # hue and in lightness, which also serves readers who confuse red and green.
 _CLUSTER_COLOURS: tuple[Colour, ...] = (
@@ -49,15 +52,31 @@ class Segment:
     """One named set of MCs.
 
     value: its label in `segment_map`, from 1; a cluster's is its number.
-    cluster: number of the cluster, or 0 for the isolated MCs.
+    key: "Cluster_1", "Isolated", "Coarse" or "Vascular_1", as `segment_key` gives it.
     """
 
     value: int
-    cluster: int
+    key: str
     count: int
     name: str
     colour: Colour
     type_code: Code
+
+
+def segment_key(mc: Calcification) -> str:
+    """The `Segment.key` that a calcification belongs to."""
+    if mc.cluster:
+        return f"Cluster_{mc.cluster}"
+    if mc.vascular:
+        return f"Vascular_{mc.vascular}"
+    return "Coarse" if mc.coarse else "Isolated"
+
+
+def mc_colour(mc: Calcification) -> Colour:
+    """RGB in [0, 1] of the segment that a calcification belongs to."""
+    if mc.vascular:
+        return VASCULAR_COLOUR
+    return COARSE_COLOUR if mc.coarse else cluster_colour(mc.cluster)
 
 
 def cluster_colour(number: int) -> Colour:
@@ -75,41 +94,36 @@ def count_text(count: int) -> str:
 
 
 def segments(findings: Findings) -> tuple[Segment, ...]:
-    """The clusters in their own order, then the isolated MCs when there are any."""
-    found = [
-        Segment(
-            value=cluster.number,
-            cluster=cluster.number,
-            count=cluster.count,
-            name=f"Cluster {cluster.number} ({count_text(cluster.count)})",
-            colour=cluster_colour(cluster.number),
-            type_code=CALCIFICATION_CLUSTER,
-        )
-        for cluster in findings.clusters
-    ]
-    isolated = sum(mc.cluster == 0 for mc in findings.calcifications)
-    if isolated:
-        found.append(
-            Segment(
-                value=1 + max((segment.value for segment in found), default=0),
-                cluster=0,
-                count=isolated,
-                name=f"Isolated ({count_text(isolated)})",
-                colour=ISOLATED_COLOUR,
-                type_code=INDIVIDUAL_CALCIFICATION,
+    """The clusters in their own order, then what is isolated, coarse and vascular, if any."""
+    mcs = findings.calcifications
+    found = [_cluster_segment(cluster.number, cluster.count) for cluster in findings.clusters]
+    for key, count, colour in (
+        ("Isolated", sum(mc.isolated for mc in mcs), ISOLATED_COLOUR),
+        ("Coarse", sum(mc.coarse for mc in mcs), COARSE_COLOUR),
+        *((f"Vascular_{one.number}", one.count, VASCULAR_COLOUR) for one in findings.vascular),
+    ):
+        if count:
+            name = f"{key.replace('_', ' ')} ({count_text(count)})"
+            found.append(
+                Segment(len(found) + 1, key, count, name, colour, INDIVIDUAL_CALCIFICATION)
             )
-        )
     return tuple(found)
+
+
+def _cluster_segment(number: int, count: int) -> Segment:
+    name = f"Cluster {number} ({count_text(count)})"
+    colour = cluster_colour(number)
+    return Segment(number, f"Cluster_{number}", count, name, colour, CALCIFICATION_CLUSTER)
 
 
 def segment_map(findings: Findings) -> np.ndarray:
     """(rows, cols) uint8 or uint16: 0, or the `Segment.value` that a pixel belongs to."""
-    values = {segment.cluster: segment.value for segment in segments(findings)}
+    values = {segment.key: segment.value for segment in segments(findings)}
     largest = max(values.values(), default=0)
     dtype = np.uint8 if largest <= np.iinfo(np.uint8).max else np.uint16
     value_of_mc = np.zeros(int(findings.labels.max(initial=0)) + 1, dtype=dtype)
     for mc in findings.calcifications:
-        value_of_mc[mc.number] = values[mc.cluster]
+        value_of_mc[mc.number] = values[segment_key(mc)]
     # Nearly all pixels are 0; looking up the others alone takes a third of the time.
     places = np.flatnonzero(findings.labels)
     found = np.zeros(findings.labels.shape, dtype)

@@ -1,4 +1,4 @@
-"""`calcifications.csv` and `clusters.csv`, and the rounded numbers that every text output shows."""
+"""The tables as CSV, and the rounded numbers that every text output shows."""
 
 import csv
 from pathlib import Path
@@ -8,9 +8,11 @@ import numpy as np
 from ..findings import Findings
 from ..geometry import Geometry
 
-# Column -> decimals; None for whole numbers. A pixel is some 0.05 mm: two decimals of a
-# pixel or three of a millimetre are already below a micrometre.
-CALCIFICATION_COLUMNS: dict[str, int | None] = {
+# Column -> decimals; None for whole numbers, TEXT for words. A pixel is some 0.05 mm: two
+# decimals of a pixel or three of a millimetre are already below a micrometre.
+TEXT = "text"
+Columns = dict[str, int | str | None]
+CALCIFICATION_COLUMNS: Columns = {
     "calcification": None,
     "cluster": None,
     "row": 2,
@@ -23,8 +25,13 @@ CALCIFICATION_COLUMNS: dict[str, int | None] = {
     "x_lps_mm": 4,
     "y_lps_mm": 4,
     "z_lps_mm": 4,
+    "kind": TEXT,
+    "vascular": None,
+    "length_mm": 4,
+    "width_mm": 4,
+    "angle_deg": 1,
 }
-CLUSTER_COLUMNS: dict[str, int | None] = {
+CLUSTER_COLUMNS: Columns = {
     "cluster": None,
     "count": None,
     "area_mm2": 3,
@@ -41,7 +48,12 @@ CLUSTER_COLUMNS: dict[str, int | None] = {
     "z_lps_mm": 4,
 }
 
-Row = dict[str, int | float]
+VASCULAR_COLUMNS: Columns = {
+    "vascular" if name == "cluster" else name: decimals
+    for name, decimals in CLUSTER_COLUMNS.items()
+}
+
+Row = dict[str, int | float | str]
 
 
 def calcification_rows(findings: Findings) -> list[Row]:
@@ -62,6 +74,15 @@ def cluster_rows(findings: Findings) -> list[Row]:
     ]
 
 
+def vascular_rows(findings: Findings) -> list[Row]:
+    """One dict of `VASCULAR_COLUMNS` per vascular group, rounded."""
+    geometry = findings.mammogram.geometry
+    return [
+        _rounded(one, VASCULAR_COLUMNS, {"vascular": one.number} | _place(one, geometry))
+        for one in findings.vascular
+    ]
+
+
 def write_calcifications(findings: Findings, path: Path) -> None:
     """Write a UTF-8 CSV with a line per MC. Raises OSError."""
     _write_csv(path, CALCIFICATION_COLUMNS, calcification_rows(findings))
@@ -72,12 +93,17 @@ def write_clusters(findings: Findings, path: Path) -> None:
     _write_csv(path, CLUSTER_COLUMNS, cluster_rows(findings))
 
 
+def write_vascular(findings: Findings, path: Path) -> None:
+    """Write a UTF-8 CSV with a line per vascular group. Raises OSError."""
+    _write_csv(path, VASCULAR_COLUMNS, vascular_rows(findings))
+
+
 def _place(item: object, geometry: Geometry) -> Row:
     position = geometry.position_lps(np.array([item.row, item.col]))
     return dict(zip(("x_lps_mm", "y_lps_mm", "z_lps_mm"), position.tolist(), strict=True))
 
 
-def _rounded(item: object, columns: dict[str, int | None], computed: Row) -> Row:
+def _rounded(item: object, columns: Columns, computed: Row) -> Row:
     """The named columns of `item`, which `computed` adds to or overrides.
 
     Numpy scalars become plain numbers, and -0.0 becomes 0.0.
@@ -85,11 +111,14 @@ def _rounded(item: object, columns: dict[str, int | None], computed: Row) -> Row
     row: Row = {}
     for name, decimals in columns.items():
         value = computed[name] if name in computed else getattr(item, name)
-        row[name] = int(value) if decimals is None else round(float(value), decimals) + 0.0
+        if decimals == TEXT:
+            row[name] = str(value)
+        else:
+            row[name] = int(value) if decimals is None else round(float(value), decimals) + 0.0
     return row
 
 
-def _write_csv(path: Path, columns: dict[str, int | None], rows: list[Row]) -> None:
+def _write_csv(path: Path, columns: Columns, rows: list[Row]) -> None:
     # Without a byte-order mark: all is ASCII, and pandas and R would see one as text.
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -98,5 +127,5 @@ def _write_csv(path: Path, columns: dict[str, int | None], rows: list[Row]) -> N
             writer.writerow(_text(row[name], decimals) for name, decimals in columns.items())
 
 
-def _text(value: int | float, decimals: int | None) -> str:
-    return str(value) if decimals is None else f"{value:.{decimals}f}"
+def _text(value: int | float | str, decimals: int | str | None) -> str:
+    return str(value) if decimals is None or decimals == TEXT else f"{value:.{decimals}f}"

@@ -253,6 +253,10 @@ class Detection:
 
 def _summary(findings: Findings) -> str:
     mcs, clusters = len(findings.calcifications), len(findings.clusters)
-    isolated = sum(mc.cluster == 0 for mc in findings.calcifications)
+    isolated = sum(mc.isolated for mc in findings.calcifications)
+    coarse = sum(mc.coarse for mc in findings.calcifications)
     word = "cluster" if clusters == 1 else "clusters"
-    return f"{mcs} MCs, {clusters} {word}, {isolated} MCs isolated"
+    parts = [f"{mcs} MCs", f"{clusters} {word}", f"{isolated} MCs isolated"]
+    parts += [f"{coarse} coarse"] if coarse else []
+    parts += [f"{len(findings.vascular)} vascular"] if findings.vascular else []
+    return ", ".join(parts)

@@ -83,10 +83,8 @@ def store_findings(findings: Findings, block: Block) -> dict:
     np.copyto(block["labels"], findings.labels)
     return {
         "calcifications": [asdict(mc) for mc in findings.calcifications],
-        "clusters": [
-            asdict(cluster) | {"outline_rc": cluster.outline_rc.tolist()}
-            for cluster in findings.clusters
-        ],
+        "clusters": _plain(findings.clusters),
+        "vascular": _plain(findings.vascular),
         "settings": asdict(findings.settings),
     }
 
@@ -101,13 +99,19 @@ def unpack_findings(packed: dict, scores: Scores, block: Block) -> Findings:
         breast=scores.breast,
         candidates=scores.candidates,
         calcifications=tuple(Calcification(**mc) for mc in packed["calcifications"]),
-        clusters=tuple(
-            Cluster(**cluster | {"outline_rc": np.array(cluster["outline_rc"])})
-            for cluster in packed["clusters"]
-        ),
+        clusters=_groups(packed["clusters"]),
         threshold=settings.threshold,
         detector_threshold=settings.detector_threshold,
         model_name=scores.model_name,
         model_version=scores.model_version,
         settings=settings,
+        vascular=_groups(packed["vascular"]),
     )
+
+
+def _plain(groups: tuple[Cluster, ...]) -> list[dict]:
+    return [asdict(one) | {"outline_rc": one.outline_rc.tolist()} for one in groups]
+
+
+def _groups(packed: list[dict]) -> tuple[Cluster, ...]:
+    return tuple(Cluster(**one | {"outline_rc": np.array(one["outline_rc"])}) for one in packed)

@@ -12,8 +12,11 @@ from ..export.segments import Segment, segment_map, segments
 from ..export.tables import (
     CALCIFICATION_COLUMNS,
     CLUSTER_COLUMNS,
+    TEXT,
+    VASCULAR_COLUMNS,
     calcification_rows,
     cluster_rows,
+    vascular_rows,
 )
 from ..findings import Findings
 from ..mammogram import Mammogram
@@ -25,7 +28,7 @@ REVIEW_COLUMNS = ("distribution", "review", "note")
 
 
 def add_segmentation(scene, volume, findings: Findings, name: str):
-    """A segment per cluster and one for isolated MCs, all in one layer, on the volume's grid."""
+    """The segments of `export.segments`, all in one layer, on the volume's grid."""
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.SetSourceRepresentationToBinaryLabelmap()
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
@@ -34,7 +37,7 @@ def add_segmentation(scene, volume, findings: Findings, name: str):
         layer = _layer(segment_map(findings), findings.mammogram)
         for segment in found:
             node.GetSegmentation().AddSegment(
-                _segment(segment, layer, findings.mammogram.laterality), segment_id(segment.cluster)
+                _segment(segment, layer, findings.mammogram.laterality), segment.key
             )
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetOpacity2DFill(FILL_OPACITY)
@@ -42,7 +45,9 @@ def add_segmentation(scene, volume, findings: Findings, name: str):
 
 
 def segment_id(cluster: int) -> str:
-    """The segment's id in the node: of a cluster by its number, of the isolated MCs for 0."""
+    """The segment's id in the node: of a cluster by its number, of the isolated MCs for 0.
+
+    The others' are their `Segment.key`, as these are."""
     return f"Cluster_{cluster}" if cluster else "Isolated"
 
 
@@ -57,6 +62,11 @@ def add_cluster_table(scene, findings: Findings, name: str):
     extra = {column: [""] * len(findings.clusters) for column in REVIEW_COLUMNS}
     extra["distribution"] = [distribution(cluster, spacing_mm) for cluster in findings.clusters]
     return _table(scene, name, (CLUSTER_COLUMNS, cluster_rows(findings)), extra)
+
+
+def add_vascular_table(scene, findings: Findings, name: str):
+    """`VASCULAR_COLUMNS`, a row per vascular group."""
+    return _table(scene, name, (VASCULAR_COLUMNS, vascular_rows(findings)), {})
 
 
 def add_calcification_table(scene, findings: Findings, name: str):
@@ -156,17 +166,23 @@ def _table(scene, name: str, columns_and_rows, extra: dict[str, list[str]]):
     columns, rows = columns_and_rows
     table = vtk.vtkTable()
     for column, decimals in columns.items():
-        array = vtk.vtkIntArray() if decimals is None else vtk.vtkDoubleArray()
-        _fill(table, array, column, [row[column] for row in rows])
+        _fill(table, _array_of(decimals), column, [row[column] for row in rows])
     for column, texts in extra.items():
         _fill(table, vtk.vtkStringArray(), column, texts)
     node = scene.AddNewNodeByClass("vtkMRMLTableNode", name)
     node.SetAndObserveTable(table)
     # Without it, numbers come back from a saved scene as text.
     for column, decimals in columns.items():
-        node.SetColumnType(column, vtk.VTK_INT if decimals is None else vtk.VTK_DOUBLE)
+        node.SetColumnType(column, _array_of(decimals).GetDataType())
     node.SetUseColumnTitleAsColumnHeader(True)
     return node
+
+
+def _array_of(decimals: int | str | None):
+    """An empty array for a column of `export.tables`."""
+    if decimals == TEXT:
+        return vtk.vtkStringArray()
+    return vtk.vtkIntArray() if decimals is None else vtk.vtkDoubleArray()
 
 
 def _fill(table, array, name: str, values: list) -> None:

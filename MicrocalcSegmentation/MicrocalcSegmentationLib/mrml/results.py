@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import slicer
 
 from ..errors import InputError
+from ..export.segments import Segment, segments
 from ..findings import Findings
 from . import nodes
 
 SOURCE_ROLE = "MicrocalcSegmentation.source"
 KIND = "MicrocalcSegmentation.kind"
-PART = "MicrocalcSegmentation.cluster"  # of a point list: the cluster's number, 0 for isolated
+PART = "MicrocalcSegmentation.cluster"  # of a point list: see `_part`
 THRESHOLD = "MicrocalcSegmentation.threshold"
 MODEL = "MicrocalcSegmentation.model"
 
@@ -23,7 +24,8 @@ MODEL = "MicrocalcSegmentation.model"
 class Results:
     """The nodes of one volume's findings.
 
-    points: cluster number, 0 for isolated MCs -> point list. probability: None unless asked
+    points: cluster number, 0 for isolated MCs, "Coarse", "Vascular_1" -> point list.
+    vascular: the table of vascular groups; None where there is none. probability: None unless asked
     for. folder: the subject-hierarchy item that holds them. Any node but `volume` is None
     when the user has deleted it.
     """
@@ -34,15 +36,15 @@ class Results:
     clusters: object | None
     calcifications: object | None
     probability: object | None = None
-    points: dict[int, object] = field(default_factory=dict)
+    vascular: object | None = None
+    points: dict[int | str, object] = field(default_factory=dict)
     folder: int = 0
 
     def nodes(self) -> list:
         """All of them that are there."""
         single = (self.segmentation, self.centres, self.clusters, self.calcifications)
-        return [
-            node for node in (*single, self.probability, *self.points.values()) if node is not None
-        ]
+        others = (self.vascular, self.probability, *self.points.values())
+        return [node for node in (*single, *others) if node is not None]
 
 
 def write_results(scene, volume, findings: Findings, with_probability: bool = False) -> Results:
@@ -74,16 +76,17 @@ def write_results(scene, volume, findings: Findings, with_probability: bool = Fa
 def find_results(scene, volume) -> Results:
     """What is in the scene of the volume's findings, by reference; all None when nothing is."""
     found: dict[str, object] = {}
-    points: dict[int, object] = {}
+    points: dict[int | str, object] = {}
     for node in _results_in(scene):
         if node.GetNodeReference(SOURCE_ROLE) is not volume:
             continue
         kind = node.GetAttribute(KIND)
         if kind == "points":
-            points[int(node.GetAttribute(PART))] = node
+            part = node.GetAttribute(PART)
+            points[int(part) if part.isdigit() else part] = node
         else:
             found[kind] = node
-    names = ("segmentation", "centres", "clusters", "calcifications", "probability")
+    names = ("segmentation", "centres", "clusters", "calcifications", "probability", "vascular")
     results = Results(volume, *(found.get(name) for name in names), points=points)
     return Results(**{**results.__dict__, "folder": _folder_of(scene, results)})
 
@@ -119,15 +122,20 @@ def item_of(scene, node) -> int:
     )
 
 
+def _part(segment: Segment) -> str:
+    """What `PART` says: a cluster's number, 0 for isolated MCs, else the segment's key."""
+    return segment.key.removeprefix("Cluster_").replace("Isolated", "0")
+
+
 def _add_nodes(scene, volume, findings: Findings, with_probability: bool, made: list) -> None:
     """Add the nodes one by one to `made`, so that the caller knows them when one fails."""
 
-    def keep(node, kind: str, part: int | None = None) -> None:
+    def keep(node, kind: str, part: str | None = None) -> None:
         made.append(node)
         node.SetNodeReferenceID(SOURCE_ROLE, volume.GetID())
         node.SetAttribute(KIND, kind)
         if part is not None:
-            node.SetAttribute(PART, str(part))
+            node.SetAttribute(PART, part)
         if node.IsA("vtkMRMLTransformableNode"):
             node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
 
@@ -138,11 +146,13 @@ def _add_nodes(scene, volume, findings: Findings, with_probability: bool, made: 
     segmentation.SetAttribute(MODEL, f"{findings.model_name} {findings.model_version}")
     centres, *lists = nodes.add_point_lists(scene, findings)
     keep(centres, "centres")
-    parts = [segment.cluster for segment in nodes.segments(findings)]
+    parts = [_part(segment) for segment in segments(findings)]
     for part, node in zip(parts, lists, strict=True):
         keep(node, "points", part)
     keep(nodes.add_cluster_table(scene, findings, f"{name} clusters"), "clusters")
     keep(nodes.add_calcification_table(scene, findings, f"{name} MC table"), "calcifications")
+    if findings.vascular:
+        keep(nodes.add_vascular_table(scene, findings, f"{name} vascular groups"), "vascular")
     if with_probability:
         keep(nodes.add_probability(scene, findings, f"{name} MC probability"), "probability")
 
