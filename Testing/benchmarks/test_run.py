@@ -1,6 +1,7 @@
 """The benchmark runs and tells everything; what it measures is nobody's to assert."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +36,14 @@ def test_a_quick_run_writes_its_table_into_a_readme(tmp_path):
     result = json.loads((tmp_path / "benchmark.json").read_text())
     assert all(len(curve) == 8 for curve in result["growth"].values())
     assert (tmp_path / "growth.png").stat().st_size > 1000
+
+
+def test_simulating_tells_the_seconds_of_each_kind():
+    command = [sys.executable, RUN.with_name("simulating.py"), "--quick", "--count", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    described, digital, film = done.stdout.splitlines()
+    assert "processor" in described
+    for line, kind in ((digital, "digital"), (film, "film")):
+        seconds = r"\d+\.\d s \(\d+\.\d to \d+\.\d\), by the clock \d+\.\d s, 1 mammograms"
+        assert re.fullmatch(rf"{kind} +600 x 400: {seconds}", line)

@@ -1,6 +1,8 @@
 """The table, the page and the command."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,3 +195,15 @@ def test_a_missing_folder_is_one_sentence(tmp_path, capsys):
     argv = ["realism", "-o", tmp_path / "out", "-q", "--crops", tmp_path / "none"]
     assert main(list(map(str, argv))) == 1
     assert "holds no .dcm file" in capsys.readouterr().err
+
+
+def test_readme_and_published_tables_agree():
+    root = Path(__file__).parents[2]
+    published = (root / "Resources" / "Realism.md").read_text(encoding="utf-8")
+    tables = published.split("```")[-2]
+    inside, outside = (len(re.findall(rf"  {word}  ", tables)) for word in ("inside", "OUTSIDE"))
+    everything = tables.split("\nall  ")[1]
+    (contrast,) = re.findall(r"\nlocal contrast +(\S+)", everything)
+    for text in (published, (root / "README.md").read_text(encoding="utf-8")):
+        assert f"{inside} of {inside + outside} rows" in text
+        assert re.search(rf"local contrast[^0-9]+AUC[^0-9]* {contrast}", text)
