@@ -33,10 +33,10 @@ def palette_of(style):
 @pytest.fixture
 def shown(module, scene, application, monkeypatch):
     """A function (style) -> the widget with findings in it, laid out."""
-    from MicrocalcSegmentationLib.gui import install
+    from MicrocalcSegmentationLib.gui import packages_box
     from MicrocalcSegmentationLib.mrml.volumes import add_volume
 
-    monkeypatch.setattr(install, "missing", lambda: [])
+    monkeypatch.setattr(packages_box, "missing", lambda _engine: [])
     before = application.palette()
     made = []
 
