@@ -47,20 +47,6 @@ def ui(widget):
 
 
 @pytest.fixture
-def process(application):
-    """A function that lets timers run until a condition holds."""
-
-    def until(holds, seconds=20.0):
-        end = time.monotonic() + seconds
-        while not holds():
-            application.processEvents()
-            time.sleep(0.01)
-            assert time.monotonic() < end, "waited too long"
-
-    return until
-
-
-@pytest.fixture
 def detected(widget, volume, ui, process):
     """The widget after a first run at 0.65: two clusters."""
     widget._parameters.inputVolume = volume
@@ -159,6 +145,8 @@ def test_progress_is_shown_and_cancel_brings_all_back(widget, ui, volume, scene,
     assert ui.progressBar.value() > 0
     assert not ui.progressBar.isHidden()
     assert not ui.inputSelector.isEnabled()
+    assert not ui.engineSelector.isEnabled()
+    assert not ui.removePackagesButton.isEnabled()
     nodes = scene.GetNumberOfNodes()
     began = time.monotonic()
     ui.detectButton.click()

@@ -51,20 +51,6 @@ def widget(module, scene, volumes, application_with_layout, monkeypatch):
 
 
 @pytest.fixture
-def process(application):
-    """A function that lets timers run until a condition holds."""
-
-    def until(holds, seconds=30.0):
-        end = time.monotonic() + seconds
-        while not holds():
-            application.processEvents()
-            time.sleep(0.01)
-            assert time.monotonic() < end, "waited too long"
-
-    return until
-
-
-@pytest.fixture
 def detected(widget, process):
     widget.ui.studyCheck.setChecked(True)
     widget.ui.detectButton.click()
