@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -321,3 +322,22 @@ def test_a_reviewed_case_joins_a_training_set_without_what_was_rejected(
     known = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert known["positive"] is False
     assert "film" not in known["patient"]
+
+
+@pytest.mark.parametrize("what", ["missing", "damaged"])
+def test_a_model_that_cannot_be_used_is_a_sentence(detection_room, mrml, volume, tmp_path, what):
+    from MicrocalcSegmentationLib.model import load_model
+
+    model = tmp_path / "own"
+    if what == "damaged":
+        shutil.copytree(load_model().folder, model)
+        for graph in model.glob("*.onnx"):
+            graph.write_bytes(b"damaged")
+    real = detection_room.Detection(mrml.scene)
+    before = scene_state(mrml.scene)
+    try:
+        with pytest.raises(InputError, match=r"own.*(no such model|not the file its manifest)"):
+            real.segment(volume, options(detection_room, str(model)))
+    finally:
+        real.close()
+    assert scene_state(mrml.scene) == before
