@@ -1,6 +1,5 @@
 """One patient's views in a scene: found, detected as one, hung, and told apart."""
 
-import importlib.util
 import os
 from pathlib import Path
 
@@ -157,17 +156,8 @@ def test_the_chest_wall_of_real_films_is_seen(hanging):
         assert hanging.chest_wall_first(film.pixels) == expected, path.name
 
 
-def load_slice_view():
-    """The neighbouring file; tests are imported one by one, not as a package."""
-    path = Path(__file__).with_name("rendering.py")
-    spec = importlib.util.spec_from_file_location("rendering", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.SliceView
-
-
 @pytest.fixture
-def hung(slicer, opened, hanging, add, make_findings):
+def hung(slicer, slice_view, opened, hanging, add, make_findings):
     """The four views with findings, in the layout; (study, view -> what it looks like)."""
     from MicrocalcSegmentationLib.mrml.results import write_results
 
@@ -187,7 +177,7 @@ def hung(slicer, opened, hanging, add, make_findings):
     hanging.register_layout(logic.GetLayoutNode())
     logic.GetLayoutNode().SetViewArrangement(hanging.LAYOUT_ID)
     views = {
-        view: load_slice_view()(
+        view: slice_view(
             slicer, opened.scene, opened.application, volumes[view], (400, 360), f"Mammogram{view}"
         )
         for view in VIEWS
