@@ -259,7 +259,7 @@ def test_reviews_are_kept_hidden_carried_over_and_exported(
     assert reviewed.review == Review("rejected", "skin fold, says the MLO")
     assert not outcome.made[0][0].segmentation.GetDisplayNode().GetSegmentVisibility("Cluster_1")
     detection.start_export([volume], tmp_path)
-    assert finish(detection).text == f"7 files written to {tmp_path / 'film'}"
+    assert finish(detection).text == f"8 files written to {tmp_path / 'film'}"
     assert (tmp_path / "film" / "review.csv").read_text() == (
         'cluster,review,note\n1,rejected,"skin fold, says the MLO"\n'
     )

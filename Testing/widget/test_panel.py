@@ -271,7 +271,7 @@ def test_export_writes_everything_and_says_where(detected, ui, tmp_path, monkeyp
     monkeypatch.setattr(detected, "chooseFolder", lambda: str(tmp_path))
     ui.exportButton.click()
     process(lambda: ui.detectButton.text() == "Detect")
-    assert ui.stageLabel.text() == f"7 files written to {tmp_path / 'left_cc'}"
+    assert ui.stageLabel.text() == f"8 files written to {tmp_path / 'left_cc'}"
     assert (tmp_path / "left_cc" / "review.csv").is_file()
 
 

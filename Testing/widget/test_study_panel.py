@@ -148,7 +148,7 @@ def test_export_writes_a_folder_for_each_view(detected, process, tmp_path, monke
     monkeypatch.setattr(detected, "chooseFolder", lambda: str(tmp_path))
     detected.ui.exportButton.click()
     process(lambda: detected.ui.detectButton.text() == "Detect")
-    assert detected.ui.stageLabel.text() == f"28 files written to {tmp_path}"
+    assert detected.ui.stageLabel.text() == f"32 files written to {tmp_path}"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         f"patient {view}" for view in VIEWS
     )
