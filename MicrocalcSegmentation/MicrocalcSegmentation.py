@@ -4,6 +4,10 @@ In Slicer's Python console, for a volume that is loaded::
 
     from MicrocalcSegmentation import MicrocalcSegmentationLogic
     nodes, findings = MicrocalcSegmentationLogic().segment(slicer.util.getNode("left_cc"))
+
+For the views of a patient that are loaded, found by DICOM or by their names::
+
+    made = MicrocalcSegmentationLogic().segmentStudy()
 """
 
 from pathlib import Path
@@ -12,7 +16,10 @@ import qt
 import slicer
 import vtk
 from MicrocalcSegmentationLib.gui.detection import Detection, Options
+from MicrocalcSegmentationLib.gui.install import Packages, require_packages
 from MicrocalcSegmentationLib.gui.selftest import run_self_test
+from MicrocalcSegmentationLib.mrml.hanging import show_study
+from MicrocalcSegmentationLib.mrml.study import require_one_patient, require_views, study_of
 from MicrocalcSegmentationLib.settings import Settings
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -42,20 +49,31 @@ class MicrocalcSegmentation(ScriptedLoadableModule):
             "After Valvano et al., Convolutional Neural Networks for the Segmentation of "
             "Microcalcification in Mammography Imaging, J Healthcare Eng 2019, 9360941."
         )
-        slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", onStartup)
 
 
-def registerSampleData():
-    """Offer the simulated mammogram in Slicer's Sample Data module; it needs no network."""
+def onStartup():
+    """Offer the simulated mammograms in Slicer's Sample Data module, and the layout."""
     import SampleData
-    from MicrocalcSegmentationLib.mrml.sample import NAME, load_sample
+    from MicrocalcSegmentationLib.mrml.hanging import register_layout
+    from MicrocalcSegmentationLib.mrml.sample import SAMPLES, load_sample
 
-    SampleData.SampleDataLogic.registerCustomSampleDataSource(
-        category="Mammography",
-        sampleName=NAME,
-        thumbnailFileName=str(Path(__file__).parent / "Resources/Icons/MicrocalcSegmentation.png"),
-        customDownloader=lambda _source: load_sample(slicer.mrmlScene),
-    )
+    icon = str(Path(__file__).parent / "Resources/Icons/MicrocalcSegmentation.png")
+    for name in SAMPLES:
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category="Mammography",
+            sampleName=name,
+            thumbnailFileName=icon,
+            customDownloader=lambda _source, name=name: load_sample(slicer.mrmlScene, name),
+        )
+    if layoutNode() is not None:
+        register_layout(layoutNode())
+
+
+def layoutNode():
+    """Slicer's layout node; None where there is no window."""
+    manager = slicer.app.layoutManager()
+    return manager.layoutLogic().GetLayoutNode() if manager is not None else None
 
 
 class MicrocalcSegmentationLogic(ScriptedLoadableModuleLogic):
@@ -65,14 +83,32 @@ class MicrocalcSegmentationLogic(ScriptedLoadableModuleLogic):
         super().__init__()
         self.detection = Detection(slicer.mrmlScene)
 
-    def segment(self, volumeNode, threshold=None, model=None, device="auto"):
+    def segment(self, volumeNode, model=None, **settings):
         """Find the microcalcifications of a loaded mammogram.
 
+        settings: of the library's Settings, such as threshold=0.9, engine="onnx", device="cpu".
         Returns its result nodes and the findings. Raises InputError with a sentence that says
         what to do when the volume cannot be used; the scene is then as it was.
         """
-        options = Options(Settings(threshold=threshold, device=device), model)
-        return self.detection.segment(volumeNode, options)
+        require_packages(settings.get("engine", "auto"))
+        return self.detection.segment(volumeNode, Options(Settings(**settings), model))
+
+    def segmentStudy(self, study=None, model=None, **settings):
+        """Find the microcalcifications of a patient's views, and show them side by side.
+
+        study: {"RCC": volume node, "LCC": ..., "RMLO": ..., "LMLO": ...}, any of them; by default
+        the views that are found in the scene. Returns {view: (result nodes, findings)}. Raises
+        InputError as segment does; then nothing was written for any view.
+        """
+        study = study_of(slicer.mrmlScene) if study is None else study
+        require_views(study)
+        require_one_patient(study)
+        require_packages(settings.get("engine", "auto"))
+        options = Options(Settings(**settings), model)
+        made = self.detection.segment_all(list(study.values()), options)
+        if layoutNode() is not None:
+            show_study(slicer.mrmlScene, layoutNode(), study)
+        return dict(zip(study, made, strict=True))
 
     def getParameterNode(self):
         """The panel's settings, kept in the scene."""
@@ -93,7 +129,6 @@ class MicrocalcSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
 
     def setup(self):
         """Build the panel."""
-        from MicrocalcSegmentationLib.gui.install import ensure_packages
         from MicrocalcSegmentationLib.gui.panel import Panel, Surroundings
 
         ScriptedLoadableModuleWidget.setup(self)
@@ -102,7 +137,12 @@ class MicrocalcSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
         self.ui = slicer.util.childWidgetVariables(widget)
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MicrocalcSegmentationLogic()
-        surroundings = Surroundings(ensure_packages, self.chooseFolder)
+        surroundings = Surroundings(
+            lambda: self.chooseFolder(),
+            lambda question: self.confirm(question),
+            Packages(),
+            layoutNode,
+        )
         self.panel = Panel(self.ui, slicer.mrmlScene, self.logic.detection, surroundings)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -162,6 +202,10 @@ class MicrocalcSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMi
     def onParametersModified(self, caller, event):
         """Any setting has changed."""
         self.panel.refresh()
+
+    def confirm(self, question):
+        """Ask before something is installed or removed."""
+        return slicer.util.confirmOkCancelDisplay(question, self.parent.windowTitle)
 
     def chooseFolder(self):
         """Ask for the folder of an export."""

@@ -1,6 +1,8 @@
 """A real MRML scene, from the slicer-core wheel, without the application."""
 
+import importlib.util
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,16 @@ def slicer():
     import slicer
 
     return slicer
+
+
+@pytest.fixture(scope="session")
+def slice_view():
+    """The class of the neighbouring file; tests are imported one by one, not as a package."""
+    path = Path(__file__).with_name("rendering.py")
+    spec = importlib.util.spec_from_file_location("rendering", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.SliceView
 
 
 @pytest.fixture

@@ -9,14 +9,18 @@ class SliceView:
     Keeps what VTK needs alive for as long as it lives.
     """
 
-    def __init__(self, slicer, scene, application, volume, size=(600, 600)):
+    def __init__(self, slicer, scene, application, volume, size=(600, 600), name="Red"):
         import vtk
 
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
         self._logic = slicer.vtkMRMLSliceLogic()
         self._logic.SetMRMLApplicationLogic(application)
         self._logic.SetMRMLScene(scene)
-        self.node = self._logic.AddSliceNode("Red")
+        self.node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if self.node is None:
+            self.node = self._logic.AddSliceNode(name)
+        else:
+            self._logic.SetSliceNode(self.node)
         self.node.SetOrientation("Axial")
         height, width = size
         self.node.SetDimensions(width, height, 1)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -112,7 +113,7 @@ def test_progress_is_told_while_one_waits(detection, detection_room, volume):
 def test_cancel_leaves_the_scene_as_it_was(detection, detection_room, volume):
     detection.segment(volume, options(detection_room))
     before = scene_state(volume.GetScene())
-    detection.start(volume, options(detection_room, "slow"))
+    detection.start([volume], options(detection_room, "slow"))
     wait_until_it_works(detection)
     began = time.monotonic()
     detection.cancel()
@@ -123,7 +124,7 @@ def test_cancel_leaves_the_scene_as_it_was(detection, detection_room, volume):
 
 def test_a_killed_worker_leaves_the_scene_and_the_next_run_works(detection, detection_room, volume):
     before = scene_state(volume.GetScene())
-    detection.start(volume, options(detection_room, "slow"))
+    detection.start([volume], options(detection_room, "slow"))
     wait_until_it_works(detection)
     os.kill(detection._worker.pid, signal.SIGKILL)
     outcome = finish(detection)
@@ -144,14 +145,14 @@ def test_another_threshold_replaces_the_findings_at_once(detection, detection_ro
     results, _ = detection.segment(volume, options(detection_room))
     counted = len(nodes_of(volume.GetScene()))
     began = time.monotonic()
-    detection.start_threshold(volume, 0.5)
+    detection.start_threshold([volume], 0.5)
     outcome = finish(detection)
     assert time.monotonic() - began < 1
-    assert len(outcome.findings.calcifications) == 14
-    assert outcome.results.folder == results.folder
+    assert len(outcome.made[0][1].calcifications) == 14
+    assert outcome.made[0][0].folder == results.folder
     assert outcome.text == "14 MCs, 1 cluster, 0 MCs isolated"
     assert len(nodes_of(volume.GetScene())) == counted
-    detection.start_threshold(volume, 0.9)
+    detection.start_threshold([volume], 0.9)
     outcome = finish(detection)
     assert outcome.text == "2 MCs, 0 clusters, 2 MCs isolated"
 
@@ -172,13 +173,13 @@ def test_an_edited_segmentation_is_measured_and_grouped_anew(
     image.SetGeometryFromImageToWorldMatrix(ijk_to_ras(findings.mammogram.geometry))
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     assert logic.SetBinaryLabelmapToSegment(image, results.segmentation, "Cluster_1")
-    detection.start_update(volume)
+    detection.start_update([volume])
     outcome = finish(detection)
-    places = [(round(mc.row), round(mc.col)) for mc in outcome.findings.calcifications]
+    places = [(round(mc.row), round(mc.col)) for mc in outcome.made[0][1].calcifications]
     assert (71, 61) in places
     assert (50, 90) not in places
     assert len(places) == 8
-    assert outcome.results.clusters.GetTable().GetValueByName(0, "count").ToInt() == 8
+    assert outcome.made[0][0].clusters.GetTable().GetValueByName(0, "count").ToInt() == 8
 
 
 @pytest.mark.parametrize("what", ["emptied", "deleted"])
@@ -191,33 +192,37 @@ def test_a_segmentation_edited_into_nothing_is_refused(detection, detection_room
         volume.GetScene().RemoveNode(results.segmentation)
         sentence = "film: its segmentation was deleted; run Detect again"
     before = nodes_of(volume.GetScene())
-    with pytest.raises(InputError, match=sentence):
-        detection.start_update(volume)
+    try:
+        detection.start_update([volume])
+        refused = finish(detection).text
+    except InputError as error:
+        refused = str(error)
+    assert refused == sentence
     assert nodes_of(volume.GetScene()) == before
 
 
 def test_without_a_run_there_is_no_threshold_to_move(detection, volume):
     with pytest.raises(InputError, match="run Detect first"):
-        detection.start_threshold(volume, 0.5)
+        detection.start_threshold([volume], 0.5)
 
 
 def test_results_deleted_and_renamed_in_mid_run_do_no_harm(detection, detection_room, volume):
     results, _ = detection.segment(volume, options(detection_room))
     scene = volume.GetScene()
-    detection.start(volume, options(detection_room))
+    detection.start([volume], options(detection_room))
     results.segmentation.SetName("mine")
     scene.RemoveNode(results.clusters)
     volume.SetName("renamed")
     outcome = finish(detection)
     assert outcome.kind == "done"
-    assert outcome.results.segmentation.GetName() == "renamed MCs"
-    assert outcome.results.clusters is not None
+    assert outcome.made[0][0].segmentation.GetName() == "renamed MCs"
+    assert outcome.made[0][0].clusters is not None
     assert scene.GetNodesByClass("vtkMRMLSegmentationNode").GetNumberOfItems() == 1
 
 
 def test_a_scene_closed_in_mid_run_stays_empty(detection, detection_room, volume):
     scene = volume.GetScene()
-    detection.start(volume, options(detection_room))
+    detection.start([volume], options(detection_room))
     scene.Clear(0)
     before = nodes_of(scene)
     outcome = finish(detection)
@@ -232,9 +237,9 @@ def test_a_scene_closed_in_mid_run_stays_empty(detection, detection_room, volume
 
 
 def test_a_second_run_waits_for_the_first(detection, detection_room, volume):
-    detection.start(volume, options(detection_room, "slow"))
+    detection.start([volume], options(detection_room, "slow"))
     with pytest.raises(InputError, match="another detection is running"):
-        detection.start(volume, options(detection_room))
+        detection.start([volume], options(detection_room))
 
 
 def test_reviews_are_kept_hidden_carried_over_and_exported(
@@ -248,20 +253,20 @@ def test_reviews_are_kept_hidden_carried_over_and_exported(
     display = results.segmentation.GetDisplayNode()
     assert not display.GetSegmentVisibility("Cluster_1")
     assert not results.points[1].GetDisplayNode().GetVisibility()
-    detection.start_threshold(volume, 0.65)
+    detection.start_threshold([volume], 0.65)
     outcome = finish(detection)
-    (reviewed,) = reviews_of(outcome.results)
+    (reviewed,) = reviews_of(outcome.made[0][0])
     assert reviewed.review == Review("rejected", "skin fold, says the MLO")
-    assert not outcome.results.segmentation.GetDisplayNode().GetSegmentVisibility("Cluster_1")
-    written = detection.export(volume, tmp_path)
-    assert {path.parent for path in written} == {tmp_path / "film"}
+    assert not outcome.made[0][0].segmentation.GetDisplayNode().GetSegmentVisibility("Cluster_1")
+    detection.start_export([volume], tmp_path)
+    assert finish(detection).text == f"8 files written to {tmp_path / 'film'}"
     assert (tmp_path / "film" / "review.csv").read_text() == (
         'cluster,review,note\n1,rejected,"skin fold, says the MLO"\n'
     )
     exported = json.loads((tmp_path / "film" / "findings.json").read_text())
     assert exported["counts"]["clusters"] == 1
-    set_review(outcome.results, 1, Review("accepted"))
-    assert outcome.results.segmentation.GetDisplayNode().GetSegmentVisibility("Cluster_1")
+    set_review(outcome.made[0][0], 1, Review("accepted"))
+    assert outcome.made[0][0].segmentation.GetDisplayNode().GetSegmentVisibility("Cluster_1")
 
 
 def test_a_chosen_cluster_stands_out_in_every_view(detection, detection_room, volume, mrml):
@@ -290,6 +295,11 @@ def test_a_chosen_cluster_stands_out_in_every_view(detection, detection_room, vo
     assert results.points[1].GetDisplayNode().GetOpacity() == 1
 
 
+def add_to_training_set(detection, volume, folder):
+    detection.start_training([volume], folder)
+    return finish(detection).text.startswith("added to the training set as film_")
+
+
 def test_a_reviewed_case_joins_a_training_set_without_what_was_rejected(
     detection, detection_room, volume, tmp_path
 ):
@@ -298,16 +308,36 @@ def test_a_reviewed_case_joins_a_training_set_without_what_was_rejected(
     from MicrocalcSegmentationLib.mrml.volumes import pixels_of
 
     results, findings = detection.segment(volume, options(detection_room))
-    first = detection.add_to_training_set(volume, tmp_path)
+    assert add_to_training_set(detection, volume, tmp_path)
     (case,) = folder_cases(tmp_path)
     truth = case.load()
     np.testing.assert_array_equal(truth.mask, findings.mask)
     np.testing.assert_array_equal(truth.mammogram.pixels, pixels_of(volume))
     assert truth.mammogram.spacing_mm == pytest.approx((0.1, 0.1))
     set_review(results, 1, Review("rejected"))
-    assert detection.add_to_training_set(volume, tmp_path) == first
+    assert add_to_training_set(detection, volume, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
     (case,) = folder_cases(tmp_path)
     assert not case.load().mask.any()
     known = json.loads(next(tmp_path.glob("*.json")).read_text())
     assert known["positive"] is False
     assert "film" not in known["patient"]
+
+
+@pytest.mark.parametrize("what", ["missing", "damaged"])
+def test_a_model_that_cannot_be_used_is_a_sentence(detection_room, mrml, volume, tmp_path, what):
+    from MicrocalcSegmentationLib.model import load_model
+
+    model = tmp_path / "own"
+    if what == "damaged":
+        shutil.copytree(load_model().folder, model)
+        for graph in model.glob("*.onnx"):
+            graph.write_bytes(b"damaged")
+    real = detection_room.Detection(mrml.scene)
+    before = scene_state(mrml.scene)
+    try:
+        with pytest.raises(InputError, match=r"own.*(no such model|not the file its manifest)"):
+            real.segment(volume, options(detection_room, str(model)))
+    finally:
+        real.close()
+    assert scene_state(mrml.scene) == before

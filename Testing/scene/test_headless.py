@@ -39,7 +39,8 @@ def found(make_findings):
     def segment_one(path, progress):
         mammogram = read_mammogram(path)
         progress.report(0.5, "looking")
-        made = make_findings(geometry=mammogram.geometry, source=mammogram.source)
+        stated = {"laterality": mammogram.laterality, "view": mammogram.view}
+        made = make_findings(geometry=mammogram.geometry, source=mammogram.source, **stated)
         np.copyto(made.mammogram.pixels, mammogram.pixels)
         return made
 
@@ -139,3 +140,33 @@ def test_the_script_runs_by_its_path_and_ends_with_its_code(tmp_path, slicer, ar
         assert "--python-script" in run.stdout
     if code == 1:
         assert "missing.dcm" in run.stderr
+
+
+def test_the_images_of_a_folder_become_one_scene_that_hangs(headless, films, found, slicer):
+    from MicrocalcSegmentationLib.mrml.results import find_results
+
+    folder = films / "patient 7"
+    folder.mkdir()
+    for side, name in (("right", "b"), ("left", "c")):
+        (films / f"{side}.dcm").rename(folder / f"{name}.dcm")
+    output = films / "out"
+    arguments = [str(films / "patient 7"), "-o", str(output), "--study"]
+    assert headless.main(arguments, found) == 0
+    assert [path.name for path in output.glob("*.mrb")] == ["patient 7.mrb"]
+    opened = load(output / "patient 7.mrb")
+    volumes = [opened.scene.GetFirstNodeByName(name) for name in ("b", "c")]
+    for volume, view in zip(volumes, ("RMLO", "LMLO"), strict=True):
+        results = find_results(opened.scene, volume)
+        slice_node = opened.scene.GetSingletonNode(f"Mammogram{view}", "vtkMRMLSliceNode")
+        shown_in = results.segmentation.GetDisplayNode().GetNthViewNodeID(0)
+        assert shown_in == slice_node.GetID()
+
+
+def test_a_study_of_two_folders_is_two_scenes(headless, films, found, capsys):
+    for name in ("left", "right"):
+        (films / name).mkdir()
+        (films / f"{name}.dcm").rename(films / name / "image.dcm")
+    output = films / "out"
+    arguments = [str(films / "left"), str(films / "right"), "-o", str(output), "--study"]
+    assert headless.main(arguments, found) == 0
+    assert sorted(path.name for path in output.glob("*.mrb")) == ["left.mrb", "right.mrb"]

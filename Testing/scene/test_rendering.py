@@ -3,7 +3,6 @@
 MICROCALC_SCREENSHOTS=DIR keeps the pictures.
 """
 
-import importlib.util
 import os
 from pathlib import Path
 
@@ -16,17 +15,8 @@ from PIL import Image
 FLIPPED = Geometry((0.1, 0.08), (3.0, 4.0, 0.0), ((-1, 0, 0), (0, -1, 0), (0, 0, 1)))
 
 
-def load_slice_view():
-    """The neighbouring file; tests are imported one by one, not as a package."""
-    path = Path(__file__).with_name("rendering.py")
-    spec = importlib.util.spec_from_file_location("rendering", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.SliceView
-
-
 @pytest.fixture
-def drawn(slicer, make_findings):
+def drawn(slicer, slice_view, make_findings):
     """A function (geometry) -> view, results, findings of two clusters and two isolated MCs."""
     from MicrocalcSegmentationLib.mrml.application import OwnScene
     from MicrocalcSegmentationLib.mrml.results import write_results
@@ -40,7 +30,7 @@ def drawn(slicer, make_findings):
         volume = add_volume(opened.scene, mammogram.pixels, mammogram.geometry, "film")
         volume.CreateDefaultDisplayNodes()
         results = write_results(opened.scene, volume, findings)
-        view = load_slice_view()(slicer, opened.scene, opened.application, volume)
+        view = slice_view(slicer, opened.scene, opened.application, volume)
         return view, results, findings
 
     return draw

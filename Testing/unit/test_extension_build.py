@@ -114,11 +114,36 @@ def test_the_index_entry_agrees_with_the_build_files():
     assert entry["build_dependencies"] == []
 
 
+def test_the_index_entry_is_as_its_schema_has_it():
+    """Slicer's Schemas/slicer-extension-catalog-entry-schema-v1.0.1.json, in short."""
+    entry = json.loads((ROOT / "MicrocalcSegmentation.json").read_text())
+    assert entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.1.json#")
+    assert {"$schema", "category", "scm_url"} <= set(entry)
+    optional = {"scm_revision", "scm_type", "build_dependencies", "build_subdirectory", "tier"}
+    assert set(entry) <= {"$schema", "category", "scm_url", "enabled"} | optional
+    assert entry["tier"] in (1, 3, 5)
+    # The file's name is the extension's, the repository's is Slicer and that name.
+    assert entry["scm_url"].endswith("/SlicerMicrocalcSegmentation.git")
+
+
+def test_what_the_index_asks_of_the_readme_and_the_repository_is_there():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert readme.startswith("# Microcalcification Segmentation")
+    assert "Apache-2.0" in readme  # the licence by name
+    assert "9360941" in readme  # the publication
+    assert "Sample Data" in readme
+    for picture in re.findall(r"!\[[^]]*\]\(([^)]*)\)", readme):
+        assert (ROOT / picture).is_file(), picture
+    assert (ROOT / "LICENSE").read_text().strip().startswith("Apache License")
+
+
 def test_what_the_catalogue_shows_is_there():
     from PIL import Image
 
     build = (ROOT / "CMakeLists.txt").read_text()
-    for url in re.findall(r'"(https://raw[^"]*)"', build):
+    urls = re.findall(r"https://raw[^\" ]*", build)
+    assert len(urls) == 4
+    for url in urls:
         path = ROOT / url.split("/main/")[1]
         with Image.open(path) as image:
             assert image.size >= (128, 128), path

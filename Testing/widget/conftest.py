@@ -6,6 +6,7 @@ What is stood in for: the four qMRML and ctk widgets of the .ui, the parameter n
 
 import os
 import sys
+import time
 import types
 from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
@@ -330,6 +331,20 @@ def scene(stood_in, monkeypatch):
     monkeypatch.setattr(stood_in, "mrmlScene", opened.scene, raising=False)
     yield opened.scene
     del opened
+
+
+@pytest.fixture
+def process(application):
+    """A function that lets timers run until a condition holds."""
+
+    def until(holds, seconds=30.0):
+        end = time.monotonic() + seconds
+        while not holds():
+            application.processEvents()
+            time.sleep(0.01)
+            assert time.monotonic() < end, "waited too long"
+
+    return until
 
 
 @pytest.fixture

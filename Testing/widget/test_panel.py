@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.geometry import Geometry
 
 FAKE_WORKER = Path(__file__).parents[1] / "fake_worker.py"
@@ -32,9 +31,9 @@ def volume(scene):
 @pytest.fixture
 def widget(module, scene, volume, monkeypatch):
     """The module's widget as Slicer builds it, with the worker of few lines behind it."""
-    from MicrocalcSegmentationLib.gui import install
+    from MicrocalcSegmentationLib.gui import packages_box
 
-    monkeypatch.setattr(install, "missing", lambda: [])
+    monkeypatch.setattr(packages_box, "missing", lambda _engine: [])
     made = module.MicrocalcSegmentationWidget()
     made.setup()
     made.logic.detection._worker._command = [sys.executable, str(FAKE_WORKER)]
@@ -45,20 +44,6 @@ def widget(module, scene, volume, monkeypatch):
 @pytest.fixture
 def ui(widget):
     return widget.ui
-
-
-@pytest.fixture
-def process(application):
-    """A function that lets timers run until a condition holds."""
-
-    def until(holds, seconds=20.0):
-        end = time.monotonic() + seconds
-        while not holds():
-            application.processEvents()
-            time.sleep(0.01)
-            assert time.monotonic() < end, "waited too long"
-
-    return until
 
 
 @pytest.fixture
@@ -142,8 +127,8 @@ def test_a_volume_without_spacing_is_asked_for_it(widget, ui, volume):
 def test_detect_fills_the_scene_and_the_table(detected, ui, scene):
     # 9 MCs on 2.1 x 2.7 mm, and 7 of the row, whose eighth has 0.64, on 6.3 x 0.3 mm.
     assert cells(ui) == [
-        ["1", "9", "5.7", "159", "3.4", "grouped", "", ""],
-        ["2", "7", "1.9", "370", "6.3", "linear", "", ""],
+        ["", "1", "9", "5.7", "159", "3.4", "grouped", "", ""],
+        ["", "2", "7", "1.9", "370", "6.3", "linear", "", ""],
     ]
     assert ui.stageLabel.text() == "16 MCs, 2 clusters, 0 MCs isolated"
     assert scene.GetNodesByClass("vtkMRMLSegmentationNode").GetNumberOfItems() == 1
@@ -160,6 +145,8 @@ def test_progress_is_shown_and_cancel_brings_all_back(widget, ui, volume, scene,
     assert ui.progressBar.value() > 0
     assert not ui.progressBar.isHidden()
     assert not ui.inputSelector.isEnabled()
+    assert not ui.engineSelector.isEnabled()
+    assert not ui.removePackagesButton.isEnabled()
     nodes = scene.GetNumberOfNodes()
     began = time.monotonic()
     ui.detectButton.click()
@@ -174,11 +161,13 @@ def begin_slowly(widget):
     """Detect with a model that takes half a minute; shipped ones are the only ones in the list."""
     worker = widget.logic.detection._worker
     real = worker.score
-    worker.score = lambda mammogram, block, settings, _model: real(
-        mammogram, block, settings, "slow"
-    )
+
+    def slow_once(mammogram, block, settings, _model):
+        worker.score = real
+        return real(mammogram, block, settings, "slow")
+
+    worker.score = slow_once
     widget.ui.detectButton.click()
-    worker.score = real
 
 
 def test_the_time_left_is_told_when_it_can_be(widget, ui, volume, process):
@@ -209,7 +198,7 @@ def test_the_threshold_slider_makes_new_clusters_without_the_networks(detected, 
         ui.thresholdSlider.setValue(value)
     # The group of 0.7 is gone, and of the row six are left.
     process(lambda: ui.stageLabel.text().startswith("6 MCs, 1 cluster"))
-    assert cells(ui)[0][:2] == ["1", "6"]
+    assert cells(ui)[0][:3] == ["", "1", "6"]
     assert detection._worker.pid == pid
     ui.thresholdSlider.setValue(0.95)
     process(lambda: ui.stageLabel.text().startswith("1 MCs, 0 clusters"))
@@ -253,7 +242,7 @@ def test_review_and_note_are_kept_in_the_scene(detected, ui, scene, volume):
     ui.rejectButton.click()
     ui.noteEdit.setText("vessel")
     ui.noteEdit.editingFinished.emit()
-    assert [row[6:] for row in cells(ui)] == [["rejected", "vessel"], ["", ""]]
+    assert [row[7:] for row in cells(ui)] == [["rejected", "vessel"], ["", ""]]
     kept = reviews_of(find_results(scene, volume))
     assert (kept[0].review.state, kept[0].review.note) == ("rejected", "vessel")
     ui.clusterTable.selectRow(1)
@@ -262,7 +251,7 @@ def test_review_and_note_are_kept_in_the_scene(detected, ui, scene, volume):
     ui.clusterTable.selectRow(0)
     assert ui.noteEdit.text() == "vessel"
     ui.undecideButton.click()
-    assert [row[6:] for row in cells(ui)] == [["", "vessel"], ["accepted", ""]]
+    assert [row[7:] for row in cells(ui)] == [["", "vessel"], ["accepted", ""]]
 
 
 def test_an_edited_segmentation_gives_new_clusters(detected, ui, scene, volume, process):
@@ -272,30 +261,26 @@ def test_an_edited_segmentation_gives_new_clusters(detected, ui, scene, volume, 
     segmentation.RemoveSegment("Cluster_1")
     ui.updateButton.click()
     process(lambda: ui.stageLabel.text().startswith("7 MCs, 1 cluster"))
-    assert [row[:2] for row in cells(ui)] == [["1", "7"]]
+    assert [row[:3] for row in cells(ui)] == [["", "1", "7"]]
     find_results(scene, volume).segmentation.GetSegmentation().RemoveAllSegments()
     ui.updateButton.click()
-    assert ui.stageLabel.text().startswith("left_cc: nothing is left in the segmentation")
+    process(lambda: ui.stageLabel.text().startswith("left_cc: nothing is left in the segmentation"))
 
 
-def test_export_writes_everything_and_says_where(detected, ui, tmp_path, monkeypatch):
-    monkeypatch.setattr(detected.panel, "_surroundings", surroundings(tmp_path))
+def test_export_writes_everything_and_says_where(detected, ui, tmp_path, monkeypatch, process):
+    monkeypatch.setattr(detected, "chooseFolder", lambda: str(tmp_path))
     ui.exportButton.click()
-    assert ui.stageLabel.text() == f"7 files written to {tmp_path / 'left_cc'}"
+    process(lambda: ui.detectButton.text() == "Detect")
+    assert ui.stageLabel.text() == f"8 files written to {tmp_path / 'left_cc'}"
     assert (tmp_path / "left_cc" / "review.csv").is_file()
 
 
-def test_a_case_is_added_to_a_training_set(detected, ui, tmp_path, monkeypatch):
-    monkeypatch.setattr(detected.panel, "_surroundings", surroundings(tmp_path))
+def test_a_case_is_added_to_a_training_set(detected, ui, tmp_path, monkeypatch, process):
+    monkeypatch.setattr(detected, "chooseFolder", lambda: str(tmp_path))
     ui.trainingButton.click()
+    process(lambda: ui.detectButton.text() == "Detect")
     assert len(list(tmp_path.glob("left_cc_*_mask.nrrd"))) == 1
     assert ui.stageLabel.text().startswith("added to the training set as left_cc_")
-
-
-def surroundings(folder, ensure=lambda: None):
-    from MicrocalcSegmentationLib.gui.panel import Surroundings
-
-    return Surroundings(ensure, lambda: str(folder))
 
 
 def test_closing_the_scene_empties_the_panel(detected, ui, scene):
@@ -304,7 +289,7 @@ def test_closing_the_scene_empties_the_panel(detected, ui, scene):
     assert detected._parameters is not None
     assert detected._parameters.inputVolume is None
     assert not ui.detectButton.isEnabled()
-    assert detected.logic.detection._kept == {}
+    assert detected.logic.detection._place.kept == {}
 
 
 def test_closing_the_scene_in_mid_run_ends_the_run(widget, ui, volume, scene, process):
@@ -315,24 +300,6 @@ def test_closing_the_scene_in_mid_run_ends_the_run(widget, ui, volume, scene, pr
     process(lambda: not widget.logic.detection.running)
     process(lambda: ui.detectButton.text() == "Detect")
     assert scene.GetNodesByClass("vtkMRMLSegmentationNode").GetNumberOfItems() == 0
-
-
-def test_refused_packages_are_a_sentence_and_nothing_starts(
-    widget, ui, volume, monkeypatch, process
-):
-    def refuse():
-        raise InputError("not installed: keras; press Detect again to install them")
-
-    widget._parameters.inputVolume = volume
-    monkeypatch.setattr(widget.panel, "_surroundings", surroundings("", refuse))
-    ui.detectButton.click()
-    assert ui.stageLabel.text().startswith("not installed: keras")
-    assert ui.detectButton.text() == "Detect"
-    assert not widget.logic.detection.running
-    monkeypatch.setattr(widget.panel, "_surroundings", surroundings(""))
-    ui.detectButton.click()
-    process(lambda: ui.detectButton.text() == "Detect")
-    assert "clusters" in ui.stageLabel.text()
 
 
 def test_the_console_line_gives_nodes_and_findings(module, scene, volume):
@@ -351,3 +318,108 @@ def test_leaving_and_entering_the_module_binds_once(widget, ui, volume):
     widget.enter()
     ui.inputSelector.setCurrentNode(volume)
     assert widget._parameters.inputVolume is volume
+
+
+@pytest.fixture
+def pip(widget, monkeypatch):
+    """What the panel asks and what is installed, with a pip that does what it is told."""
+    from MicrocalcSegmentationLib.gui import packages_box
+    from MicrocalcSegmentationLib.gui.jobs import Outcome
+
+    class Pip:
+        agreed, asked, outcomes, noted = True, [], [], []
+
+        @property
+        def running(self):
+            return bool(self.outcomes)
+
+        def start_install(self, wanted):
+            self.noted = [one.split(">")[0] for one in wanted]
+            self.outcomes = [Outcome("progress", "Collecting tqdm", 0.2)] * 5
+            self.outcomes.append(Outcome("done", "installed: tqdm", 1.0))
+
+        def start_removal(self):
+            self.outcomes = [Outcome("done", f"removed: {', '.join(self.noted)}", 1.0)]
+            self.noted = []
+
+        def cancel(self):
+            if self.outcomes:
+                self.outcomes = [Outcome("cancelled", "cancelled; nothing was installed")]
+                self.noted = []
+
+        def poll(self):
+            return self.outcomes.pop(0)
+
+        def installed_by_us(self):
+            return self.noted
+
+        def close(self):
+            pass
+
+    made = Pip()
+    made.asked, made.outcomes, made.noted = [], [], []
+    wanted = {"auto": ["tqdm>=4.64"], "keras": ["keras>=3.6"]}
+    absent = lambda engine: [] if made.noted else wanted[engine]  # noqa: E731
+    monkeypatch.setattr(packages_box, "missing", absent)
+    monkeypatch.setattr(widget.panel, "_packages", made)
+    monkeypatch.setattr(widget.panel.packages, "_packages", made)
+    ask = lambda question: made.asked.append(question) or made.agreed  # noqa: E731
+    monkeypatch.setattr(widget.panel.packages, "_confirm", ask)
+    return made
+
+
+def test_refused_packages_are_a_sentence_and_nothing_starts(widget, ui, volume, pip):
+    widget._parameters.inputVolume = volume
+    pip.agreed = False
+    ui.detectButton.click()
+    assert ui.stageLabel.text() == "not installed: tqdm; press Detect again to install them"
+    assert "tqdm" in pip.asked[0]
+    assert ui.detectButton.text() == "Detect"
+    assert not widget.logic.detection.running
+
+
+def test_accepted_packages_are_installed_and_detection_follows(widget, ui, volume, pip, process):
+    widget._parameters.inputVolume = volume
+    ui.detectButton.click()
+    process(lambda: ui.stageLabel.text() == "Collecting tqdm")
+    assert ui.detectButton.text() == "Cancel"
+    assert ui.progressBar.value() == 200
+    process(lambda: ui.detectButton.text() == "Detect" and "clusters" in ui.stageLabel.text())
+    assert ui.removePackagesButton.isEnabled()
+    assert ui.removePackagesButton.toolTip() == "tqdm"
+
+
+def test_cancelling_an_installation_starts_no_detection(widget, ui, volume, pip, process):
+    widget._parameters.inputVolume = volume
+    ui.detectButton.click()
+    process(lambda: ui.stageLabel.text() == "Collecting tqdm")
+    ui.detectButton.click()
+    process(lambda: ui.detectButton.text() == "Detect")
+    assert ui.stageLabel.text() == "cancelled; nothing was installed"
+    assert not widget.logic.detection.running
+
+
+def test_what_was_installed_is_removed_on_demand(detected, ui, pip, process):
+    pip.noted = ["tqdm", "onnxruntime"]
+    detected.panel.refresh()
+    worker = detected.logic.detection._worker
+    assert worker.pid is not None
+    ui.removePackagesButton.click()
+    assert worker.pid is None  # it would still use them
+    process(lambda: ui.stageLabel.text() == "removed: tqdm, onnxruntime")
+    assert not ui.removePackagesButton.isEnabled()
+    assert ui.removePackagesButton.toolTip() == "Nothing was installed from here."
+
+
+def test_the_engine_is_chosen_installed_and_said_with_its_reason(widget, ui, volume, pip, process):
+    widget._parameters.inputVolume = volume
+    names = [ui.engineSelector.itemText(index) for index in range(ui.engineSelector.count())]
+    assert names == ["Automatic", "ONNX Runtime", "TensorFlow"]
+    assert ui.engineLabel.isHidden()
+    ui.engineSelector.setCurrentText("TensorFlow")
+    ui.forceCpuBox.setChecked(True)
+    ui.detectButton.click()
+    assert "keras" in pip.asked[0]
+    process(lambda: ui.detectButton.text() == "Detect" and "clusters" in ui.stageLabel.text())
+    assert ui.engineLabel.text() == "few lines on the CPU: asked for keras, cpu"
+    assert not ui.engineLabel.isHidden()

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -31,16 +32,18 @@ def palette_of(style):
 
 
 @pytest.fixture
-def shown(module, scene, application, monkeypatch):
-    """A function (style) -> the widget with findings in it, laid out."""
-    from MicrocalcSegmentationLib.gui import install
+def shown(module, stood_in, scene, application, monkeypatch):
+    """A function (style, whole study) -> the widget with findings in it, laid out."""
+    from MicrocalcSegmentationLib.gui import packages_box
     from MicrocalcSegmentationLib.mrml.volumes import add_volume
 
-    monkeypatch.setattr(install, "missing", lambda: [])
+    monkeypatch.setattr(packages_box, "missing", lambda _engine: [])
+    app = types.SimpleNamespace(layoutManager=lambda: None)
+    monkeypatch.setattr(stood_in, "app", app, raising=False)
     before = application.palette()
     made = []
 
-    def show(style):
+    def show(style, study):
         application.setStyle("Fusion")
         application.setPalette(palette_of(style))
         pixels = np.random.default_rng(0).integers(80, 95, (300, 160)).astype(np.int16)
@@ -49,12 +52,14 @@ def shown(module, scene, application, monkeypatch):
         for index in range(9):
             row, col = 220 + 9 * (index % 3), 30 + 12 * (index // 3)
             pixels[row - 1 : row + 2, col - 1 : col + 2] = 170
-        volume = add_volume(scene, pixels, Geometry((0.1, 0.1)), "left_cc")
+        names = ("RCC", "LCC", "RMLO", "LMLO") if study else ("left_cc",)
+        volumes = [add_volume(scene, pixels, Geometry((0.1, 0.1)), name) for name in names]
         widget = module.MicrocalcSegmentationWidget()
         made.append(widget)
         widget.setup()
         widget.logic.detection._worker._command = [sys.executable, str(FAKE_WORKER)]
-        widget._parameters.inputVolume = volume
+        widget._parameters.inputVolume = volumes[0]
+        widget._parameters.wholeStudy = study
         widget._parameters.threshold = 0.65
         widget.ui.detectButton.click()
         end = time.monotonic() + 20
@@ -66,7 +71,7 @@ def shown(module, scene, application, monkeypatch):
         widget.ui.acceptButton.click()
         widget.ui.noteEdit.setText("like that of 2024")
         widget.ui.noteEdit.editingFinished.emit()
-        widget.parent.resize(WIDTH, 760)
+        widget.parent.resize(WIDTH, 860 if study else 780)
         widget.parent.show()
         application.processEvents()
         return widget
@@ -88,10 +93,12 @@ def picture_of(widget, name):
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
+@pytest.mark.parametrize("study", [False, True], ids=["single", "study"])
 @pytest.mark.parametrize("style", ["light", "dark"])
-def test_the_panel_is_readable_and_nothing_is_cut(shown, style):
-    widget = shown(style)
-    picture = picture_of(widget, f"panel_{style}").mean(axis=2)
+def test_the_panel_is_readable_and_nothing_is_cut(shown, style, study):
+    widget = shown(style, study)
+    name = f"panel_study_{style}" if study else f"panel_{style}"
+    picture = picture_of(widget, name).mean(axis=2)
     background = np.median(picture)
     assert background > 200 if style == "light" else background < 80
     # Letters stand out from what they are written on, by more than WCAG's 4.5 to 1.

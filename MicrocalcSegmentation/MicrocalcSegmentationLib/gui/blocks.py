@@ -25,7 +25,7 @@ FIELDS = {
     "pixels": np.float32,
     "probability": np.float32,
     "deviation": np.float32,
-    "labels": np.int32,
+    "drawn": np.bool_,
     "valid": np.bool_,
     "breast": np.bool_,
     "candidates": np.bool_,

@@ -36,9 +36,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """kind: "progress", "findings", "cancelled", "refused" or "failed".
+    """kind: "progress", "done", "cancelled", "refused" or "failed".
 
-    content: fraction and text; or scores and findings; or the message for the user.
+    content: fraction and text; or scores and findings, or files; or the message for the user.
     """
 
     kind: str
@@ -100,8 +100,16 @@ class Worker:
         return self._ask("describe", scored.mammogram, scored.block, request)
 
     def describe_mask(self, scored: Scored) -> int:
-        """Start making findings of the mask that the caller has put into the block's labels."""
+        """Start making findings of the mask that the caller has put into the block as drawn."""
         return self._ask("mask", scored.mammogram, scored.block, {"scores": scored.packed})
+
+    def write(self, what: str, scored: Scored, request: dict) -> int:
+        """Start writing files: what is "export" or "train".
+
+        request: findings (packed), folder, stem, and reviews as (cluster, state, note).
+        """
+        packed = {"scores": scored.packed, **request}
+        return self._ask(what, scored.mammogram, scored.block, packed)
 
     def cancel(self) -> None:
         """Ask the job to stop. Its `poll` says "cancelled" within a second, come what may."""

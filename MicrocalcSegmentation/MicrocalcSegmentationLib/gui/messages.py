@@ -1,13 +1,16 @@
 """What the window and its worker tell each other: JSON for all but the arrays.
 
 A request is {"do": ..., "job": number, ...}, an answer {"event": ..., "job": number, ...},
-each on a line of its own. The arrays are in the job's `Block`.
+each on a line of its own. The arrays are in the job's `Block`; the pixels of MCs, few as they
+are, come as text.
 """
 
+import base64
 from dataclasses import asdict
 
 import numpy as np
 
+from ..export.segments import Marked, marked
 from ..findings import Calcification, Cluster, Findings, Scores
 from ..geometry import Geometry
 from ..mammogram import Mammogram, Source
@@ -15,15 +18,6 @@ from ..settings import Settings
 from .blocks import Block
 
 _PLAIN = ("magnification", "view", "laterality", "presentation")
-
-
-def block_of(mammogram: Mammogram) -> Block:
-    """A new block with the mammogram's pixels in it."""
-    block = Block(mammogram.pixels.shape)
-    np.copyto(block["pixels"], mammogram.pixels)
-    if mammogram.valid is not None:
-        np.copyto(block["valid"], mammogram.valid)
-    return block
 
 
 def pack_mammogram(mammogram: Mammogram) -> dict:
@@ -78,24 +72,30 @@ def unpack_scores(packed: dict, mammogram: Mammogram, block: Block) -> Scores:
     )
 
 
-def store_findings(findings: Findings, block: Block) -> dict:
-    """Put the labels into the block; MCs, clusters and settings are returned."""
-    np.copyto(block["labels"], findings.labels)
+def pack_findings(findings: Findings) -> dict:
+    """MCs, clusters, settings, and the few pixels that are marked."""
+    on_mcs = marked(findings.labels)
     return {
         "calcifications": [asdict(mc) for mc in findings.calcifications],
         "clusters": _plain(findings.clusters),
         "vascular": _plain(findings.vascular),
         "settings": asdict(findings.settings),
+        "places": _text_of(on_mcs.places),
+        "numbers": _text_of(on_mcs.numbers),
     }
 
 
-def unpack_findings(packed: dict, scores: Scores, block: Block) -> Findings:
-    """The findings, with labels of their own: the next answer overwrites the block's."""
+def unpack_findings(packed: dict, scores: Scores) -> tuple[Findings, Marked]:
+    """The findings with labels of their own, and which pixels of them are marked."""
     settings = Settings(**packed["settings"])
-    return Findings(
+    on_mcs = Marked(_numbers_in(packed["places"]), _numbers_in(packed["numbers"]))
+    # Memory that nobody writes to takes no time; a copy of all labels would.
+    labels = np.zeros(scores.probability.shape, np.int32)
+    labels.ravel()[on_mcs.places] = on_mcs.numbers
+    findings = Findings(
         mammogram=scores.mammogram,
         probability=scores.probability,
-        labels=block["labels"].copy(),
+        labels=labels,
         breast=scores.breast,
         candidates=scores.candidates,
         calcifications=tuple(Calcification(**mc) for mc in packed["calcifications"]),
@@ -107,6 +107,7 @@ def unpack_findings(packed: dict, scores: Scores, block: Block) -> Findings:
         settings=settings,
         vascular=_groups(packed["vascular"]),
     )
+    return findings, on_mcs
 
 
 def _plain(groups: tuple[Cluster, ...]) -> list[dict]:
@@ -115,3 +116,11 @@ def _plain(groups: tuple[Cluster, ...]) -> list[dict]:
 
 def _groups(packed: list[dict]) -> tuple[Cluster, ...]:
     return tuple(Cluster(**one | {"outline_rc": np.array(one["outline_rc"])}) for one in packed)
+
+
+def _text_of(numbers: np.ndarray) -> str:
+    return base64.b64encode(numbers.astype("<i4").tobytes()).decode("ascii")
+
+
+def _numbers_in(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<i4")

@@ -1,7 +1,7 @@
 """What the module's self-test does, in Slicer and in continuous integration alike."""
 
 from ..errors import InputError
-from ..mrml.nodes import mask_of
+from ..mrml.drawn import mask_of
 from ..mrml.results import find_results, remove_nodes, remove_results
 from ..mrml.sample import load_sample
 from .detection import Detection
@@ -13,7 +13,7 @@ def run_self_test(scene, detection: Detection, tell) -> None:
     tell: called with a sentence for each step. Raises AssertionError where a result is wrong.
     """
     before = _nodes(scene)
-    volume = load_sample(scene)
+    (volume,) = load_sample(scene)
     try:
         tell("Detecting in the simulated mammogram")
         results, findings = detection.segment(volume)

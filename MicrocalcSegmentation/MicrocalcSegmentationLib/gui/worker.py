@@ -12,10 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+
 from ..errors import Cancelled, MicrocalcError
-from ..findings import Scores
+from ..export import write_findings
+from ..export.review import write_review
+from ..export.staging import write_all
+from ..export.training_case import write_training_case
+from ..findings import Findings, Scores
+from ..inference.engines import open_network
 from ..mammogram import Mammogram
 from ..pipeline import describe, describe_mask, score
 from ..progress import Progress
@@ -25,7 +34,7 @@ from .blocks import Block
 
 SECONDS_BETWEEN_REPORTS = 0.1
 
-ScoreOne = Callable[[Mammogram, str | None, Settings, Progress], Scores]
+ScoreOne = Callable[[Mammogram, str | None, Settings, Progress], tuple[Scores, str]]
 
 _log = logging.getLogger(__name__)
 
@@ -38,13 +47,16 @@ class Networks:
 
     def __call__(
         self, mammogram: Mammogram, model: str | None, settings: Settings, progress: Progress
-    ) -> Scores:
+    ) -> tuple[Scores, str]:
+        """The scores, and what the networks ran on and why."""
         from ..model import load_model
 
         if self._loaded[1] is None or self._loaded[0] != model:
             progress.report(0.0, "loading the model")
             self._loaded = (model, load_model(model))
-        return score(mammogram, self._loaded[1], settings, progress)
+        pair = self._loaded[1]
+        scores = score(mammogram, pair, settings, progress)
+        return scores, open_network(pair, "segmentator", settings.engine, settings.device).runs_on
 
 
 def serve(score_one: ScoreOne, lines: TextIO, answers: TextIO) -> None:
@@ -58,7 +70,7 @@ def serve(score_one: ScoreOne, lines: TextIO, answers: TextIO) -> None:
         job = request["job"]
         progress = _Reporter(say, job, cancelled)
         try:
-            say(event="findings", job=job, **_work(request, score_one, progress))
+            say(event="done", job=job, **_work(request, score_one, progress))
         except Cancelled:
             say(event="cancelled", job=job)
         except MicrocalcError as error:
@@ -73,21 +85,48 @@ def serve(score_one: ScoreOne, lines: TextIO, answers: TextIO) -> None:
 def _work(request: dict, score_one: ScoreOne, progress: Progress) -> dict:
     block = Block(request["shape"], request["block"])
     mammogram = messages.unpack_mammogram(request["mammogram"], block)
-    if request["do"] == "score":
+    what = request["do"]
+    answer = {}
+    if what == "score":
         settings = Settings(**request["settings"])
-        made = score_one(mammogram, request["model"], settings, progress)
+        made, answer["runs_on"] = score_one(mammogram, request["model"], settings, progress)
         progress.report(0.97, "measuring")
-        packed = messages.store_scores(made, block)
+        answer["scores"] = messages.store_scores(made, block)
         findings = describe(made)
     else:
-        packed = request["scores"]
-        stored = messages.unpack_scores(packed, mammogram, block)
-        if request["do"] == "mask":
-            findings = describe_mask(stored, block["labels"] > 0)
+        answer["scores"] = request["scores"]
+        stored = messages.unpack_scores(request["scores"], mammogram, block)
+        if what in _WRITING:
+            findings, _ = messages.unpack_findings(request["findings"], stored)
+            progress.report(0.1, "writing files")
+            return {"files": [str(path) for path in _WRITING[what](findings, request)]}
+        if what == "mask":
+            findings = describe_mask(stored, block["drawn"])
         else:
             findings = describe(stored, request["threshold"])
     progress.report(1.0, "done")
-    return {"scores": packed, "findings": messages.store_findings(findings, block)}
+    return {**answer, "findings": messages.pack_findings(findings)}
+
+
+def _export(findings: Findings, request: dict) -> list[Path]:
+    """The files of `microcalc segment` and `review.csv`."""
+    folder = Path(request["folder"]) / request["stem"]
+    files = write_findings(findings, folder, request["stem"])
+    reviews = [tuple(review) for review in request["reviews"]]
+    review = write_all(folder, {"review.csv": partial(write_review, reviews)})
+    return [*files.values(), *review.values()]
+
+
+def _add_to_training_set(findings: Findings, request: dict) -> list[Path]:
+    """The image, and the MCs of clusters that the reader has not rejected."""
+    rejected = {cluster for cluster, state, _ in request["reviews"] if state == "rejected"}
+    numbers = [mc.number for mc in findings.calcifications if mc.cluster in rejected]
+    mask = findings.mask & ~np.isin(findings.labels, numbers)
+    folder = Path(request["folder"])
+    return write_training_case(findings.mammogram, mask, folder, request["stem"])
+
+
+_WRITING = {"export": _export, "train": _add_to_training_set}
 
 
 def _listen(lines: TextIO, jobs: queue.Queue, cancelled: set[int]) -> None:

@@ -23,6 +23,7 @@ class Network:
     step: pixels between neighbouring answers of `shared`.
     pixels_at_once: how many `shared` can be given within its memory budget.
     lanes: how many calls of `shared` may run at the same time; each then keeps to one core.
+    runs_on: engine, device and why these, for people to read.
     """
 
     architecture: Architecture
@@ -31,6 +32,7 @@ class Network:
     step: int = 1
     pixels_at_once: int = 2**20
     lanes: int = 1
+    runs_on: str = ""
 
 
 def pixels_within_budget(architecture: Architecture, step: int, device: str) -> int:

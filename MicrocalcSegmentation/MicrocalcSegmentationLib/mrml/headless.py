@@ -20,8 +20,11 @@ from ..model import load_model
 from ..pipeline import segment
 from ..reading import read_mammogram
 from .application import open_scene, save_scene
+from .hanging import hang
+from .loading import DICOM_UIDS
 from .results import item_of, remove_nodes, remove_results, write_results
-from .volumes import DICOM_UIDS, add_volume
+from .study import remember_view, study_of
+from .volumes import add_volume
 
 _EXAMPLES = """\
 examples:
@@ -29,7 +32,8 @@ examples:
   python segment_mammograms.py film.png --spacing-mm 0.05 --output results
 
 Each image gets DIR/<name>/<name>.mrb, a scene with the image and its findings, or with --files
-the separate files of `microcalc segment`.
+the separate files of `microcalc segment`. With --study the images of a folder are one patient's,
+and share the scene DIR/<folder>.mrb, which Slicer shows side by side.
 
 exit code: 0 all done, 1 an image was refused, 2 wrong usage"""
 
@@ -48,9 +52,13 @@ def main(argv: list[str] | None = None, segment_one=None) -> int:
             return 1
         make = segment_one or _segmenter(args)
         opened = open_scene()
-        write = write_findings if args.files else partial(write_scene, opened.scene, args)
+        studies = Studies(opened.scene, args)
+        write = partial(write_scene, opened.scene, args)
+        if args.files or args.study:
+            write = write_findings if args.files else studies.add
         with progress_on_stderr(args.quiet) as progress:
             items = batch.segment_files(images, args.output, make, progress, write)
+        studies.save()
         opened.close()
     except MicrocalcError as error:
         complain(str(error))
@@ -63,20 +71,77 @@ def write_scene(scene, args: argparse.Namespace, findings: Findings, folder: Pat
 
     Other nodes that the application's scene may hold are saved with them.
     """
+    volume = _add(scene, args, findings, stem)
+    try:
+        path = Path(folder) / f"{file_stem(stem)}.mrb"
+        save_scene(scene, path)
+    finally:
+        _remove(scene, volume)
+    return {"scene": path}
+
+
+class Studies:
+    """Keeps the images of a folder in the scene until the next folder's come, then saves them."""
+
+    def __init__(self, scene, args: argparse.Namespace):
+        self._scene = scene
+        self._args = args
+        self._folder: Path | None = None
+        self._volumes: list = []
+
+    def add(self, findings: Findings, _folder: Path, stem: str) -> dict[str, Path]:
+        """Take an image with its findings; images come folder by folder."""
+        folder = Path(findings.mammogram.source.path).resolve().parent
+        if folder != self._folder:
+            self.save()
+            self._folder = folder
+        self._volumes.append(_add(self._scene, self._args, findings, stem))
+        return {"scene": self._path}
+
+    def save(self) -> None:
+        """Save what was added since; the scene is afterwards as before."""
+        if not self._volumes:
+            return
+        before = _node_ids(self._scene)
+        try:
+            hang(self._scene, study_of(self._scene, self._volumes[0]))
+            save_scene(self._scene, self._path)
+        finally:
+            for volume in self._volumes:
+                _remove(self._scene, volume)
+            for added in _node_ids(self._scene) - before:
+                self._scene.RemoveNode(self._scene.GetNodeByID(added))
+            self._volumes = []
+
+    @property
+    def _path(self) -> Path:
+        return self._args.output / f"{file_stem(self._folder.name)}.mrb"
+
+
+def _add(scene, args: argparse.Namespace, findings: Findings, stem: str):
+    """The volume with its findings, in the scene; nothing where it cannot be made."""
     mammogram = findings.mammogram
     volume = add_volume(scene, _compact(mammogram.pixels), mammogram.geometry, stem)
     try:
         volume.CreateDefaultDisplayNodes()
         if "SOPInstanceUID" in mammogram.source.dicom:
             volume.SetAttribute(DICOM_UIDS, mammogram.source.dicom["SOPInstanceUID"])
+        remember_view(volume, mammogram)
         item_of(scene, volume)
         write_results(scene, volume, findings, args.probability)
-        path = Path(folder) / f"{file_stem(stem)}.mrb"
-        save_scene(scene, path)
-    finally:
-        remove_results(scene, volume)
-        remove_nodes(scene, [volume])
-    return {"scene": path}
+    except BaseException:
+        _remove(scene, volume)
+        raise
+    return volume
+
+
+def _remove(scene, volume) -> None:
+    remove_results(scene, volume)
+    remove_nodes(scene, [volume])
+
+
+def _node_ids(scene) -> set[str]:
+    return {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -89,8 +154,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a mammogram, or a folder")
     options.add_output(parser, None, "where the results go; made when missing")
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
         "--files", action="store_true", help="separate files instead of one .mrb per image"
+    )
+    form.add_argument(
+        "--study", action="store_true", help="one .mrb for all images of a folder, one patient's"
     )
     parser.add_argument(
         "--probability", action="store_true", help="also keep the probability, as a volume"

@@ -10,8 +10,11 @@ import slicer
 
 from ..errors import InputError
 from ..export.segments import Segment, segments
+from ..export.tables import CALCIFICATION_COLUMNS, CLUSTER_COLUMNS, VASCULAR_COLUMNS
 from ..findings import Findings
 from . import nodes
+from .prepared import Prepared, prepare_in_steps
+from .steps import finished
 
 SOURCE_ROLE = "MicrocalcSegmentation.source"
 KIND = "MicrocalcSegmentation.kind"
@@ -53,12 +56,19 @@ def write_results(scene, volume, findings: Findings, with_probability: bool = Fa
     All nodes or none: when one cannot be made, the scene is as it was.
     Raises InputError when the volume has left the scene meanwhile, or has changed its size.
     """
-    _require_present(scene, volume, findings)
+    return write_prepared(
+        scene, volume, finished(prepare_in_steps(scene, findings, with_probability))
+    )
+
+
+def write_prepared(scene, volume, prepared: Prepared) -> Results:
+    """`write_results` of what was made beside the scene already."""
+    require_present(scene, volume, prepared.findings.mammogram.pixels.shape)
     earlier = find_results(scene, volume)
     made: list = []
     scene.StartState(scene.BatchProcessState)
     try:
-        _add_nodes(scene, volume, findings, with_probability, made)
+        _add_nodes(scene, volume, prepared, made)
         folder = _folder(scene, volume, earlier)
         hierarchy = hierarchy_of(scene)
         for node in made:
@@ -122,12 +132,24 @@ def item_of(scene, node) -> int:
     )
 
 
+def require_present(scene, volume, shape: tuple[int, int]) -> None:
+    """Raise InputError where a volume has left the scene, or has another (rows, cols) now."""
+    if volume is None or scene.GetNodeByID(volume.GetID() or "") is not volume:
+        raise InputError("the volume was closed while the work ran; nothing was written")
+    image = volume.GetImageData()
+    size = image.GetDimensions()[1::-1] if image is not None else None
+    if size != shape:
+        raise InputError(
+            f"{volume.GetName()}: the volume has changed since the work began; run it again"
+        )
+
+
 def _part(segment: Segment) -> str:
     """What `PART` says: a cluster's number, 0 for isolated MCs, else the segment's key."""
     return segment.key.removeprefix("Cluster_").replace("Isolated", "0")
 
 
-def _add_nodes(scene, volume, findings: Findings, with_probability: bool, made: list) -> None:
+def _add_nodes(scene, volume, prepared: Prepared, made: list) -> None:
     """Add the nodes one by one to `made`, so that the caller knows them when one fails."""
 
     def keep(node, kind: str, part: str | None = None) -> None:
@@ -139,32 +161,27 @@ def _add_nodes(scene, volume, findings: Findings, with_probability: bool, made: 
         if node.IsA("vtkMRMLTransformableNode"):
             node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
 
-    name = volume.GetName()
-    segmentation = nodes.add_segmentation(scene, volume, findings, f"{name} MCs")
+    name, findings = volume.GetName(), prepared.findings
+    segmentation = nodes.add_segmentation(scene, volume, findings, prepared.layer, f"{name} MCs")
     keep(segmentation, "segmentation")
     segmentation.SetAttribute(THRESHOLD, repr(float(findings.threshold)))
     segmentation.SetAttribute(MODEL, f"{findings.model_name} {findings.model_version}")
-    centres, *lists = nodes.add_point_lists(scene, findings)
-    keep(centres, "centres")
-    parts = [_part(segment) for segment in segments(findings)]
-    for part, node in zip(parts, lists, strict=True):
-        keep(node, "points", part)
-    keep(nodes.add_cluster_table(scene, findings, f"{name} clusters"), "clusters")
-    keep(nodes.add_calcification_table(scene, findings, f"{name} MC table"), "calcifications")
-    if findings.vascular:
-        keep(nodes.add_vascular_table(scene, findings, f"{name} vascular groups"), "vascular")
-    if with_probability:
-        keep(nodes.add_probability(scene, findings, f"{name} MC probability"), "probability")
-
-
-def _require_present(scene, volume, findings: Findings) -> None:
-    if volume is None or scene.GetNodeByID(volume.GetID() or "") is not volume:
-        raise InputError("the volume was closed while the work ran; nothing was written")
-    image = volume.GetImageData()
-    size = image.GetDimensions()[1::-1] if image is not None else None
-    if size != findings.mammogram.pixels.shape:
-        raise InputError(
-            f"{volume.GetName()}: the volume has changed since the work began; run it again"
+    parts = [None, *map(_part, segments(findings))]
+    for part, (points, shown) in zip(parts, prepared.lists, strict=True):
+        kind = "centres" if part is None else "points"
+        keep(nodes.add_point_list(scene, points, shown), kind, part)
+    clusters = nodes.add_table(scene, prepared.clusters, CLUSTER_COLUMNS, f"{name} clusters")
+    keep(clusters, "clusters")
+    mcs = nodes.add_table(scene, prepared.calcifications, CALCIFICATION_COLUMNS, f"{name} MC table")
+    keep(mcs, "calcifications")
+    if prepared.vascular is not None:
+        groups = f"{name} vascular groups"
+        keep(nodes.add_table(scene, prepared.vascular, VASCULAR_COLUMNS, groups), "vascular")
+    if prepared.probability is not None:
+        volume_name = f"{name} MC probability"
+        keep(
+            nodes.add_probability(scene, findings, prepared.probability, volume_name),
+            "probability",
         )
 
 

@@ -1,4 +1,4 @@
-"""The simulated mammogram that comes with the extension, for a first try without any data."""
+"""The simulated study that comes with the extension, for a first try without any data."""
 
 from pathlib import Path
 
@@ -8,14 +8,24 @@ from ..reading import read_mammogram
 from .results import item_of
 from .volumes import add_volume
 
-NAME = "SimulatedMammogram"
-PATH = Path(__file__).resolve().parents[2] / "Resources/SampleData/SimulatedMammogram.nrrd"
+FOLDER = Path(__file__).resolve().parents[2] / "Resources/SampleData"
+STUDY = "SimulatedMammogramStudy"
+MAMMOGRAM = "SimulatedMammogram"
+# Name in Sample Data -> files, and the volumes that they become.
+SAMPLES = {
+    MAMMOGRAM: ("SimulatedLCC",),
+    STUDY: ("SimulatedRCC", "SimulatedLCC", "SimulatedRMLO", "SimulatedLMLO"),
+}
 
 
-def load_sample(scene):
-    """Add the simulated mammogram to a scene; returns its volume node."""
-    mammogram = read_mammogram(PATH)
-    volume = add_volume(scene, mammogram.pixels.astype(np.int16), mammogram.geometry, NAME)
-    volume.CreateDefaultDisplayNodes()
-    item_of(scene, volume)
-    return volume
+def load_sample(scene, name: str = MAMMOGRAM) -> list:
+    """Add a sample to a scene; returns its volume nodes."""
+    volumes = []
+    for file in SAMPLES[name]:
+        mammogram = read_mammogram(FOLDER / f"{file}.nrrd")
+        values = mammogram.pixels.astype(np.uint8)
+        volume = add_volume(scene, values, mammogram.geometry, file)
+        volume.CreateDefaultDisplayNodes()
+        item_of(scene, volume)
+        volumes.append(volume)
+    return volumes

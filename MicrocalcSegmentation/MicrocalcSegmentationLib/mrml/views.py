@@ -8,15 +8,16 @@ from .volumes import ras_of
 MARGIN_MM = 8.0  # around a cluster, so that the eye has surroundings to compare it with
 
 
-def show_cluster(scene, volume, findings: Findings, cluster: Cluster) -> None:
-    """Centre every slice view on a cluster, as near as leaves a margin around it."""
+def show_cluster(scene, volume, findings: Findings, cluster: Cluster, only=None) -> None:
+    """Centre every slice view on a cluster, or only one, as near as leaves a margin around it."""
     ras = ras_of(findings.mammogram.geometry, np.array([cluster.row, cluster.col]))
     world = [0.0, 0.0, 0.0]
     volume.TransformPointToWorld(ras.tolist(), world)
     width_mm = cluster.extent_mm + 2 * MARGIN_MM
-    views = scene.GetNodesByClass("vtkMRMLSliceNode")
-    for index in range(views.GetNumberOfItems()):
-        view = views.GetItemAsObject(index)
+    found = scene.GetNodesByClass("vtkMRMLSliceNode")
+    every = [found.GetItemAsObject(index) for index in range(found.GetNumberOfItems())]
+    for view in every if only is None else [only]:
+        view.SetXYZOrigin(0.0, 0.0, 0.0)  # where panning has left it
         view.JumpSliceByCentering(*world)
         _zoom(view, width_mm)
 

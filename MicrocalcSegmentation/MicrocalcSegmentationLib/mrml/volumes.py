@@ -3,57 +3,16 @@
 MRML counts in RAS, millimetres and (column, row, slice); the library in LPS and (row, col).
 """
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
-import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ..errors import InputError
 from ..geometry import Geometry
-from ..mammogram import Mammogram, Source
-from ..reading.admission import require_plausible_size, require_usable_values
-from ..reading.loaded import Facts, brightness_of_loaded, facts_of, header_of
 from ..reading.spacing import MAX_SPACING_MM, MIN_SPACING_MM
 
-DICOM_UIDS = "DICOM.instanceUIDs"  # Slicer's own attribute of volumes from its database
 _RAS_OF_LPS = np.array([-1.0, -1.0, 1.0])
 _RIGID = 1e-3  # how far from rigid rounding in a file may take a transform
-
-FindFile = Callable[[str], str | None]
-
-
-def mammogram_of(volume, find_file: FindFile | None = None) -> Mammogram:
-    """The mammogram that a loaded volume holds, on the volume's own grid.
-
-    find_file: SOP instance UID -> path of the DICOM file, by default Slicer's database where
-        there is an application. The header says what the pixels mean, which view and whose.
-    Raises InputError, in a sentence for the user, for whatever is not one mammogram with a
-    known spacing. Changes nothing in the scene.
-    """
-    require_usable_volume(volume)
-    name = volume.GetName()
-    values = pixels_of(volume)
-    require_plausible_size(name, values.shape)
-    require_usable_values(name, values)
-    header = _header(volume, find_file or _database_file)
-    valid, facts = None, Facts({}, "volume", 1.0, None, None, None)
-    pixels = values
-    if header is not None:
-        facts = facts_of(header)
-        pixels, valid = brightness_of_loaded(header, values)
-    return Mammogram(
-        pixels=np.ascontiguousarray(pixels, np.float32),
-        geometry=geometry_of(volume),
-        source=Source(name, _path(volume), facts.dicom, facts.spacing_from),
-        valid=valid,
-        magnification=facts.magnification,
-        view=facts.view,
-        laterality=facts.laterality,
-        presentation=facts.presentation,
-    )
 
 
 def require_usable_volume(volume) -> None:
@@ -131,19 +90,28 @@ def ras_of(geometry: Geometry, rows_cols: np.ndarray) -> np.ndarray:
 
 def pixels_of(volume) -> np.ndarray:
     """(rows, cols) values of a volume of one slice; a view, not a copy."""
-    image = volume.GetImageData()
+    return values_of(volume.GetImageData())
+
+
+def values_of(image) -> np.ndarray:
+    """(rows, cols) values of a vtkImageData of one slice; a view, not a copy."""
     cols, rows, _ = image.GetDimensions()
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, cols)
 
 
 def add_volume(scene, values: np.ndarray, geometry: Geometry, name: str):
     """A new scalar volume node of (rows, cols) values, with nothing to show it yet."""
-    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     image = vtk.vtkImageData()
     image.SetDimensions(values.shape[1], values.shape[0], 1)
     # Slicer has no storage for bool, and this copy is the node's own.
     kept = values.astype(np.uint8) if values.dtype == bool else values
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(kept).ravel(), deep=True))
+    return add_image(scene, image, geometry, name)
+
+
+def add_image(scene, image, geometry: Geometry, name: str):
+    """A new scalar volume node of a vtkImageData, with nothing to show it yet."""
+    volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     volume.SetAndObserveImageData(image)
     volume.SetIJKToRASMatrix(ijk_to_ras(geometry))
     return volume
@@ -185,20 +153,3 @@ def _require_rigid_transform(volume) -> None:
         f"{volume.GetName()}: under the transform {transform.GetName()}, which scales or bends it, "
         "so that nothing on it can be measured; harden or remove the transform"
     )
-
-
-def _header(volume, find_file: FindFile):
-    uids = (volume.GetAttribute(DICOM_UIDS) or "").split()
-    stored = find_file(uids[0]) if uids else None
-    path = stored or _path(volume)
-    return header_of(Path(path)) if path else None
-
-
-def _path(volume) -> str | None:
-    storage = volume.GetStorageNode()
-    return (storage.GetFileName() if storage is not None else None) or None
-
-
-def _database_file(uid: str) -> str | None:
-    database = getattr(slicer, "dicomDatabase", None)
-    return (database.fileForInstance(uid) or None) if database is not None else None

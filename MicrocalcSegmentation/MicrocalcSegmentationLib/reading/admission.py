@@ -29,7 +29,12 @@ def require_plausible_size(name: str, shape: Sequence[int]) -> None:
 
 def require_usable_values(name: str, values: np.ndarray) -> None:
     """Refuse image values (padding left out) that are not finite, or all the same."""
-    lowest, highest = values.min(), values.max()  # NaN and infinity show in one of the two
+    require_usable_range(name, values.min(), values.max())
+
+
+def require_usable_range(name: str, lowest: float, highest: float) -> None:
+    """`require_usable_values`, told the lowest and the highest value that there is."""
+    # NaN and infinity show in one of the two.
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         raise InputError(
             f"{name}: some pixels are NaN or infinite; replace them or export the image again"

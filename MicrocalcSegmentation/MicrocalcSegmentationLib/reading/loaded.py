@@ -67,52 +67,85 @@ def facts_of(header: Header) -> Facts:
     )
 
 
-def brightness_of_loaded(
-    header: Header, values: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """What `grey_scale.brightness` gives, from values as Slicer shows them.
+class LoadedBrightness:
+    """What `grey_scale.brightness` gives, from values as Slicer shows them, in two passes.
 
     For Presentation the values stay as they are, but that padding gets the darkest value.
-    For Processing they become log-attenuation, up to a constant.
-    Returns (rows, cols) float32 and bool, the latter None when there is no padding.
-    Raises InputError for a For Processing image without any exposure.
+    For Processing they become log-attenuation, up to a constant. Every band of rows is first
+    given to `look`, then again to `convert`.
     """
-    slope, intercept = header.number("RescaleSlope", 1.0), header.number("RescaleIntercept", 0.0)
-    inverted = header.code("PhotometricInterpretation") == "MONOCHROME1"
-    top = 2.0 ** header.integer("BitsStored", 16) - 1
-    valid = _valid(header, (values - intercept) / slope if slope else values, inverted, top)
-    pixels = values.astype(np.float32)
-    if presentation_intent(header) == "FOR PROCESSING":
-        relationship, sign = exposure_scale(header)
-        rises = sign == 1 and not inverted
-        if relationship == "LIN":
-            exposure = pixels if rises else np.float32(top * slope + 2 * intercept) - pixels
-            pixels = _minus_log(header.name, exposure, valid)
-        elif rises:
-            pixels = -pixels
-    if valid is None:
-        return pixels, None
-    pixels[~valid] = pixels[valid].min()
-    return pixels, valid
 
+    def __init__(self, header: Header):
+        self._name = header.name
+        self._slope = header.number("RescaleSlope", 1.0)
+        self._intercept = header.number("RescaleIntercept", 0.0)
+        self._inverted = header.code("PhotometricInterpretation") == "MONOCHROME1"
+        self._top = 2.0 ** header.integer("BitsStored", 16) - 1
+        self._padding = self._padding_ends(header)
+        self._linear, self._rises = False, False
+        if presentation_intent(header) == "FOR PROCESSING":
+            relationship, sign = exposure_scale(header)
+            self._linear = relationship == "LIN"
+            self._rises = sign == 1 and not self._inverted
+        self._padded = False
+        # Of the image without padding, before the logarithm.
+        self._low, self._high, self._exposed = np.inf, -np.inf, np.inf
 
-def _valid(header: Header, stored: np.ndarray, inverted: bool, top: float) -> np.ndarray | None:
-    first = header.number("PixelPaddingValue")
-    if first is None:
-        return None
-    ends = np.array([first, header.number("PixelPaddingRangeLimit", first)])
-    if inverted:
-        ends = top - ends
-    valid = (stored < ends.min()) | (stored > ends.max())
-    return None if valid.all() or not valid.any() else valid
+    def look(self, values: np.ndarray) -> None:
+        """Note what the conversion depends on in (rows, cols) values."""
+        valid = self._valid(values)
+        raw = self._raw(values)
+        inner = raw if valid is None else raw[valid]
+        self._padded |= valid is not None and not valid.all()
+        if inner.size:
+            self._low = min(self._low, float(inner.min()))
+            self._high = max(self._high, float(inner.max()))
+        if self._linear and (exposed := inner[inner > 0]).size:
+            self._exposed = min(self._exposed, float(exposed.min()))
 
+    @property
+    def has_padding(self) -> bool:
+        """Whether some of what was looked at, but not all, is padding."""
+        return bool(self._padded and np.isfinite(self._low))
 
-def _minus_log(name: str, exposure: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
-    looked_at = exposure if valid is None else exposure[valid]
-    above_zero = looked_at[looked_at > 0]
-    if above_zero.size == 0:
-        raise InputError(
-            f"{name}: a linear For Processing image without any exposure above zero; "
-            "export the file again"
-        )
-    return -np.log(np.maximum(exposure, above_zero.min()))
+    def convert(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(rows, cols) float32 and bool, the latter None when there is no padding anywhere.
+
+        Raises InputError for a For Processing image without any exposure.
+        """
+        if self._linear and not np.isfinite(self._exposed):
+            raise InputError(
+                f"{self._name}: a linear For Processing image without any exposure above zero; "
+                "export the file again"
+            )
+        pixels = self._shown(self._raw(values))
+        if not self.has_padding:
+            return pixels, None
+        valid = self._valid(values)
+        pixels[~valid] = self._shown(np.array([self._low, self._high], np.float32)).min()
+        return pixels, valid
+
+    def _padding_ends(self, header: Header) -> np.ndarray | None:
+        first = header.number("PixelPaddingValue")
+        if first is None:
+            return None
+        ends = np.array([first, header.number("PixelPaddingRangeLimit", first)])
+        return self._top - ends if self._inverted else ends
+
+    def _valid(self, values: np.ndarray) -> np.ndarray | None:
+        if self._padding is None:
+            return None
+        stored = (values - self._intercept) / self._slope if self._slope else values
+        return (stored < self._padding.min()) | (stored > self._padding.max())
+
+    def _raw(self, values: np.ndarray) -> np.ndarray:
+        """Float32: exposures where the image is linear, else the values themselves."""
+        raw = values.astype(np.float32)
+        if self._linear and not self._rises:
+            return np.float32(self._top * self._slope + 2 * self._intercept) - raw
+        return raw
+
+    def _shown(self, raw: np.ndarray) -> np.ndarray:
+        if self._linear:
+            return -np.log(np.maximum(raw, np.float32(self._exposed)))
+        return -raw if self._rises else raw

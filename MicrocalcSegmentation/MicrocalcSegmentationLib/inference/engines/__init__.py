@@ -13,6 +13,7 @@ from .memory import careful
 
 __all__ = ["Choice", "choose", "open_network"]
 
+_NAMES = {"onnx": "ONNX Runtime", "keras": "Keras"}
 ENGINES, DEVICES = ("auto", "onnx", "keras"), ("auto", "cpu", "gpu")
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,11 @@ class Choice:
     engine: str
     device: str
     reason: str
+
+    @property
+    def described(self) -> str:
+        """ "Keras on the CPU: asked for keras, cpu"."""
+        return f"{_NAMES[self.engine]} on the {self.device.upper()}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -123,10 +129,11 @@ def _open(model: Model, which: str, choice: Choice) -> Network:
         from .onnx_engine import open_network as open_one
     else:
         from .keras_engine import open_network as open_one
+    network = replace(open_one(model, which, choice.device), runs_on=choice.described)
     if choice.device == "cpu":
-        return careful(open_one(model, which, "cpu"), None)
+        return careful(network, None)
     # What stands in for a GPU is called as the GPU is: once at a time.
-    return careful(open_one(model, which, choice.device), lambda: open_one(model, which, "cpu", 1))
+    return careful(network, lambda: open_one(model, which, "cpu", 1))
 
 
 def _nothing_to_run_with(engine: str, has_onnx: bool) -> InputError | ModelError:
