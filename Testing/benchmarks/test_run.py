@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from MicrocalcSegmentationLib.model import DEFAULT_MODEL
+
 RUN = Path(__file__).with_name("run.py")
 
 
@@ -16,7 +18,7 @@ def test_a_quick_run_writes_its_table_into_a_readme(tmp_path):
         "<!-- end of benchmark -->\nafter\n"
     )
     command = [sys.executable, RUN, "--quick", "--output", tmp_path, "--readme", readme]
-    command += ["--model", "first"]
+    command += ["--model", DEFAULT_MODEL]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     text = readme.read_text()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import MicrocalcSegmentationLib
 import pytest
+from MicrocalcSegmentationLib.model import DEFAULT_MODEL
 
 MODULE = Path(MicrocalcSegmentationLib.__file__).parents[1]
 ROOT = MODULE.parent
@@ -83,7 +84,7 @@ def test_every_file_of_the_module_is_shipped(configure, tmp_path):
         "MicrocalcSegmentation.py",
         "Resources/UI/MicrocalcSegmentation.ui",
         "Resources/Icons/MicrocalcSegmentation.png",
-        "MicrocalcSegmentationLib/models/first/manifest.json",
+        f"MicrocalcSegmentationLib/models/{DEFAULT_MODEL}/manifest.json",
         "Scripts/segment_mammograms.py",
     } <= shipped
 

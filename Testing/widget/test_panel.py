@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.geometry import Geometry
+from MicrocalcSegmentationLib.model import shipped_models
 
 FAKE_WORKER = Path(__file__).parents[1] / "fake_worker.py"
 ROW = [(50, 20 + 10 * index) for index in range(8)]
@@ -77,7 +78,9 @@ def test_every_binding_of_the_ui_has_its_parameter_and_every_parameter_its_widge
     assert widget._parameters.forceCpu
     assert widget._parameters.keepProbability
     assert widget._parameters.threshold == pytest.approx(0.7)
-    assert [ui.modelSelector.itemText(n) for n in range(ui.modelSelector.count())] == ["first"]
+    assert [
+        ui.modelSelector.itemText(n) for n in range(ui.modelSelector.count())
+    ] == shipped_models()
     widget._parameters.forceCpu = False
     assert not ui.forceCpuBox.isChecked()
 

@@ -32,7 +32,6 @@ _WHILE_IDLE = (
 )
 
 
-
 @dataclass(frozen=True)
 class Surroundings:
     """What the panel needs of the application.
