@@ -29,11 +29,26 @@ FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`
 
 
 @dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold gave on the images that thresholds were chosen on.
+
+    mcs_found: share of all MCs. false_mcs, false_clusters: per 100 cm2 of breast, about
+    the area of one; a false cluster holds no MC and nothing doubtful.
+    """
+
+    threshold: float
+    mcs_found: float
+    false_mcs: float
+    false_clusters: float
+
+
+@dataclass(frozen=True)
 class Model:
     """A detector and a segmentator, with what is known about them.
 
     threshold, detector_threshold: probabilities from which a pixel is MC and a window a
     candidate ROI, chosen on the validation split.
+    operating_points: what other thresholds give, the lowest first; empty where not measured.
     figures, training: what the pair reached, and how it was made; for people to read.
     digests: SHA-256 of each file by its name.
     opened: what engines have opened of it, so that many images open it once.
@@ -45,6 +60,7 @@ class Model:
     architectures: dict[str, Architecture]
     threshold: float
     detector_threshold: float
+    operating_points: tuple[OperatingPoint, ...] = ()
     figures: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
     digests: dict = field(default_factory=dict)
@@ -78,6 +94,11 @@ class Model:
         """Weights by name, as in `Architecture.weight_shapes`; raises as `network` does."""
         path = self.folder / f"{which}.npz"
         return read_arrays(self.file_bytes(path.name), path, self.architectures[which])
+
+    def operating_point(self, threshold: float) -> OperatingPoint | None:
+        """The one measured nearest to a threshold; None where none was measured."""
+        near = sorted(self.operating_points, key=lambda one: abs(one.threshold - threshold))
+        return near[0] if near else None
 
     @property
     def has_onnx(self) -> bool:
@@ -117,6 +138,9 @@ def load_model(name: str | Path | None = None) -> Model:
             architectures={which: _architecture(networks[which]) for which in NETWORKS},
             threshold=float(manifest["threshold"]),
             detector_threshold=float(manifest["detector_threshold"]),
+            operating_points=tuple(
+                OperatingPoint(**point) for point in manifest.get("operating_points", ())
+            ),
             figures=manifest["figures"],
             training=manifest["training"],
             digests=_digests(networks),
@@ -184,6 +208,7 @@ def _write_manifest(model: Model) -> None:
         "version": model.version,
         "threshold": model.threshold,
         "detector_threshold": model.detector_threshold,
+        "operating_points": [asdict(point) for point in model.operating_points],
         "networks": networks,
         "training": model.training,
         "figures": model.figures,

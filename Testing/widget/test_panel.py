@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.geometry import Geometry
-from MicrocalcSegmentationLib.model import shipped_models
+from MicrocalcSegmentationLib.model import load_model, shipped_models
 
 FAKE_WORKER = Path(__file__).parents[1] / "fake_worker.py"
 ROW = [(50, 20 + 10 * index) for index in range(8)]
@@ -94,6 +94,15 @@ def test_every_widget_that_a_hand_can_move_says_what_it_does(ui):
         "modelSelector",
     ):
         assert getattr(ui, name).toolTip()
+
+
+def test_the_slider_says_what_its_place_means(widget, ui):
+    model = load_model()
+    point = model.operating_point(widget._parameters.threshold)
+    assert f"{point.mcs_found:.0%} are found" in ui.meaningLabel.text()
+    before = ui.meaningLabel.text()
+    widget._parameters.threshold = 0.9
+    assert ui.meaningLabel.text() != before
 
 
 def test_without_a_volume_detect_is_disabled_and_says_why(widget, ui):

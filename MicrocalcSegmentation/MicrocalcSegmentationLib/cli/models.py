@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict
 
 from .terminal import say
 
@@ -9,7 +10,7 @@ NAME = "models"
 SUMMARY = "list the models that come with the program"
 DESCRIPTION = """\
 List the models that come with the program: name, version, both networks' patch side N and
-padding, thresholds, and the figures of the model's own manifest.
+padding, thresholds, what other thresholds would give, and the figures of its manifest.
 
 With --write-onnx, write the ONNX graphs of a model's weights into its folder, and their
 digests into its manifest: for a model made before there were any. `microcalc train` does
@@ -46,6 +47,12 @@ def run(args: argparse.Namespace) -> int:
         for which, network in entry["networks"].items():
             say(f"  {which}: N {network['patch_side']}, padding {network['padding']}")
         say(f"  threshold {entry['threshold']:g}, detector {entry['detector_threshold']:g}")
+        for point in entry["operating_points"][4::5]:
+            found, false = f"{point['mcs_found']:.0%}", f"{point['false_clusters']:.2f}"
+            say(
+                f"  at threshold {point['threshold']:g}: {found} of MCs and {false} false clusters "
+                "per 100 cm2 (simulated MCs of validation)"
+            )
         for key, value in entry["figures"].items():
             say(f"  {key}: {value}")
     return 0
@@ -61,5 +68,6 @@ def _entry(model) -> dict:
         },
         "threshold": model.threshold,
         "detector_threshold": model.detector_threshold,
+        "operating_points": [asdict(point) for point in model.operating_points],
         "figures": model.figures,
     }

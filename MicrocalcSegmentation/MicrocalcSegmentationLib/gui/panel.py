@@ -17,6 +17,7 @@ from ..settings import Settings
 from .detection import Detection, Options, Outcome
 from .findings_box import FindingsBox
 from .install import Packages
+from .meaning import meaning
 from .packages_box import PackagesBox
 from .parameters import ENGINES
 from .study_box import StudyBox
@@ -264,6 +265,7 @@ class Panel:
     def _check_threshold(self) -> None:
         """Before the first run the slider says what to detect with, later what to show."""
         idle = bool(self._found) and not self._timer.isActive()
+        self.ui.meaningLabel.setText(meaning(self.parameters.model, self.parameters.threshold))
         for name, tip in (
             ("updateButton", _("Measure and group what is in the segmentation now.")),
             ("exportButton", _("Write tables, segmentation, points and review into a folder.")),

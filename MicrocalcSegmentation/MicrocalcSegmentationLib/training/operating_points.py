@@ -1,13 +1,13 @@
 """Probabilities that mean what they say, and thresholds of a stated rate of false clusters."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy.ndimage import center_of_mass, label
 from scipy.optimize import minimize
 
 from ..clusters import group
+from ..model import OperatingPoint
 from ..networks import Architecture
 from ..settings import METHOD_SPACING_MM, Settings
 from .fit import TARGETS
@@ -19,20 +19,6 @@ _TOUCHING = np.ones((3, 3))
 _SMALLEST = 1e-7  # probability; float32 knows none nearer to 1
 
 Score = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """What a threshold gives on validation sheets, which are simulated and crowded.
-
-    mcs_found: share of all MCs. false_mcs, false_clusters: per 100 cm2 of breast, about
-    the area of one; a false cluster holds no MC and nothing that was ignored.
-    """
-
-    threshold: float
-    mcs_found: float
-    false_mcs: float
-    false_clusters: float
 
 
 def calibrate(network, sheets: list[Sheet], score: Score) -> None:
@@ -119,9 +105,9 @@ def operating_points(score: Score, sheets: list[Sheet]) -> list[OperatingPoint]:
     return [
         OperatingPoint(
             threshold,
-            float(found[number] / max(true, 1)),
-            float(100 * false[number] / area_cm2),
-            float(100 * clusters[number] / area_cm2),
+            round(found[number] / max(true, 1), 4),
+            round(100 * false[number] / area_cm2, 4),
+            round(100 * clusters[number] / area_cm2, 4),
         )
         for number, threshold in enumerate(CANDIDATES)
     ]
@@ -148,11 +134,6 @@ def choose_threshold(points: list[OperatingPoint], false_clusters: float) -> Ope
     above = [point.threshold for point in points if point.false_clusters > false_clusters]
     settled = [point for point in enough if point.threshold > max(above, default=0.0)]
     return settled[0] if settled else points[-1]
-
-
-def as_figures(points: list[OperatingPoint]) -> list[dict]:
-    """For the manifest: every fifth point."""
-    return [asdict(point) for point in points[::5]]
 
 
 def _balanced_accuracy(scores: np.ndarray, positive: np.ndarray) -> float:

@@ -15,7 +15,6 @@ from ..networks import Architecture, build
 from ..progress import Part, Progress
 from .fit import Schedule, Tiles, fit
 from .operating_points import (
-    as_figures,
     calibrate,
     choose_detector_threshold,
     choose_threshold,
@@ -104,8 +103,9 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         architectures=dict.fromkeys(NETWORKS, recipe.architecture),
         threshold=chosen.threshold,
         detector_threshold=detector_threshold,
+        operating_points=tuple(points),
         figures={"validation sheets (simulated calcifications)": figures},
-        training=_record(recipe, real, checks) | {"operating_points": as_figures(points)},
+        training=_record(recipe, real, checks),
     )
     model = save_model(model, networks)
     progress.report(1.0, f"model written to {output}")
