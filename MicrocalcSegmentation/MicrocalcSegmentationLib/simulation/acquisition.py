@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
+from ..bands import in_bands
 from ..resampling import wide_blur
 from .texture import coloured_noise, random_curve
 
@@ -90,9 +91,15 @@ def presented(
     low, middle, high = np.percentile(inner, [3, 45, 99.5])
     centre = middle + rng.uniform(0.18, 0.55) * (high - middle)
     width = (high - low) * rng.uniform(0.18, 0.3)
-    shown = 1 / (1 + np.exp(-(levelled - centre) / np.float32(width)))
-    grey = FULL_SCALE * rng.uniform(0.85, 1.0) * shown
-    return np.where(inside, grey, 0).astype(np.float32)
+    white = FULL_SCALE * rng.uniform(0.85, 1.0)
+    grey = np.empty(levelled.shape, np.float32)
+
+    def show(band: slice) -> None:
+        shown = 1 / (1 + np.exp(-(levelled[band] - centre) / np.float32(width)))
+        grey[band] = np.where(inside[band], white * shown, 0)
+
+    in_bands(len(grey), show)
+    return grey
 
 
 def digitised(values: np.ndarray, rng) -> np.ndarray:

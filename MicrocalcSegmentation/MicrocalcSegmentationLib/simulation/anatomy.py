@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from ..bands import in_bands
 from ..resampling import resize, wide_blur
 from .lines import Line, breast_lines, draw_lines
 from .outline import GRID_MM, Outline, depths_cm, outline
@@ -91,12 +92,18 @@ def render(
     edge = window_of(breast.outline.to_air_mm, shape, spacing_mm, corner_mm)
     inside = edge > 0
     texture = window_of(breast.texture, shape, spacing_mm, corner_mm)
-    roll_off = np.clip(edge / 3, 0, 1)
     lines_cm = draw_lines(breast.lines, corner_mm, shape, spacing_mm)
     fine = _fine_texture(shape, spacing_mm, breast.roughness, rng)
     contrast = np.float32(GLAND_PER_CM - FAT_PER_CM)
-    total = coarse + (contrast * lines_cm + np.float32(DETAIL) * texture * fine) * roll_off
-    return Anatomy(np.where(inside, np.maximum(total, 0), 0).astype(np.float32), inside)
+    attenuation = np.empty(shape, np.float32)
+
+    def add(band: slice) -> None:
+        detail = np.float32(DETAIL) * texture[band] * fine[band]
+        total = coarse[band] + (contrast * lines_cm[band] + detail) * np.clip(edge[band] / 3, 0, 1)
+        attenuation[band] = np.where(inside[band], np.maximum(total, 0), 0)
+
+    in_bands(shape[0], add)
+    return Anatomy(attenuation, inside)
 
 
 def _fine_texture(shape, spacing_mm: float, roughness: float, rng) -> np.ndarray:
@@ -111,7 +118,10 @@ def _fine_texture(shape, spacing_mm: float, roughness: float, rng) -> np.ndarray
 def window_of(
     field: np.ndarray, shape: tuple[int, int], spacing_mm: float, corner_mm=(0.0, 0.0)
 ) -> np.ndarray:
-    """A field of the 0.2 mm grid on the pixels of a window, linearly interpolated."""
+    """A field of the 0.2 mm grid on the pixels of a window, linearly interpolated.
+
+    Returns (rows, cols) float32, not to be written to.
+    """
     box = [
         (start / GRID_MM, (start + size * spacing_mm) / GRID_MM)
         for size, start in zip(shape, corner_mm, strict=True)
@@ -124,7 +134,7 @@ def window_of(
         for (low, high), f, n in zip(box, first, part.shape, strict=True)
     )
     image = Image.fromarray(part)
-    return np.array(
+    return np.asarray(
         image.resize(shape[::-1], Image.Resampling.BILINEAR, (left, top, right, bottom))
     )
 

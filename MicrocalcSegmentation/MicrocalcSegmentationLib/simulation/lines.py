@@ -168,7 +168,9 @@ def draw_lines(
         sigma = max(level / pixel_mm, 0.7)
         # A line one pixel wide, blurred in two dimensions, peaks at 1 / (sqrt(2 pi) sigma).
         crest = np.float32(np.sqrt(2 * np.pi) * sigma)
-        total += resize(wide_blur(np.asarray(canvas), sigma) * crest, shape)
+        blurred = wide_blur(np.asarray(canvas), sigma)
+        blurred *= crest
+        total += resize(blurred, shape)
     return total
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import fft
 
+from ..bands import in_bands
+
 OUTER_SCALE_MM = 30.0  # structures wider than this are anatomy, drawn elsewhere
 
 
@@ -22,16 +24,23 @@ def coloured_noise(
     low, high, corner = exponents
     rows, cols = (fft.next_fast_len(size, real=True) for size in shape)
     white = fft.rfft2(rng.standard_normal((rows, cols), dtype=np.float32), workers=1)
-    down = fft.fftfreq(rows, spacing_mm)[:, None].astype(np.float32)
+    all_down = fft.fftfreq(rows, spacing_mm)[:, None].astype(np.float32)
     across = fft.rfftfreq(cols, spacing_mm)[None].astype(np.float32)
     ratio, angle = stretch
-    along = np.float32(np.cos(angle)) * across + np.float32(np.sin(angle)) * down
-    square = down**2 + across**2 + np.float32(ratio**2 - 1) * along**2
-    frequency = np.sqrt(square + 1 / OUTER_SCALE_MM**2) / np.float32(corner)
-    exponent = np.where(frequency < 1, np.float32(low), np.float32(high))
-    white *= frequency ** (-exponent / 2)
+
+    def colour(band: slice) -> None:
+        down = all_down[band]
+        along = np.float32(np.cos(angle)) * across + np.float32(np.sin(angle)) * down
+        square = down**2 + across**2 + np.float32(ratio**2 - 1) * along**2
+        frequency = np.sqrt(square + 1 / OUTER_SCALE_MM**2) / np.float32(corner)
+        exponent = np.where(frequency < 1, np.float32(low), np.float32(high))
+        white[band] *= frequency ** (-exponent / 2)
+
+    in_bands(rows, colour)
     field = fft.irfft2(white, s=(rows, cols), workers=1)[: shape[0], : shape[1]]
-    return ((field - field.mean()) / field.std()).astype(np.float32)
+    normal = field - field.mean()
+    normal /= field.std()
+    return normal
 
 
 def random_curve(shape: tuple[int, int], spacing_mm: float, rng, length_mm=(5.0, 40.0)):
