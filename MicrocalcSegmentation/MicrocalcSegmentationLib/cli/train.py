@@ -18,8 +18,8 @@ a model for `microcalc segment --model DIR`: weights, the same as ONNX graphs, m
 and card.md.
 
 `microcalc train` alone trains both on sheets, squares of breast of 5 cm with simulated
-microcalcifications, two of five on real film tiles with --film-tiles. The first pair that
-is shipped was made so.
+microcalcifications, a third on real film tiles with --film-tiles. The pair that is shipped
+was made so.
 
 Checkpoints are kept in --work: the same command, given again after an interruption of any
 kind, goes on where it stopped. `tensorboard --logdir DIR.work` shows the curves."""
@@ -29,7 +29,7 @@ examples:
   microcalc train segmentator --samples samples.sqlite --output my-model --padding same
   microcalc train --output my-model --film-tiles cbis_film_tiles --seed 2
   microcalc train --output try --sheets 8 --validation-sheets 2 --steps 20,20"""
-_STEPS_ON_SHEETS = (1500, 2600)
+_STEPS_ON_SHEETS = (2500, 7000)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 1500,2600; about 50 minutes on two cores)",
+        "(default: 2500,7000; about two hours on two cores)",
     )
     _add_samples(parser)
     _add_sheets(parser)
