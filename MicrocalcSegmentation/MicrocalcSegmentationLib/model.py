@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import keras
 
 MANIFEST_VERSION = 1
-DEFAULT_MODEL = "first"
+DEFAULT_MODEL = "second"
 NETWORKS = ("detector", "segmentator")
 FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`
 
