@@ -48,9 +48,9 @@ class Model:
 
     threshold, detector_threshold: probabilities from which a pixel is MC and a window a
     candidate ROI, chosen on the validation split.
-    operating_points: what other thresholds give, the lowest first; empty where not measured.
     figures, training: what the pair reached, and how it was made; for people to read.
     digests: SHA-256 of each file by its name.
+    operating_points: what other thresholds give, the lowest first; empty where not measured.
     opened: what engines have opened of it, so that many images open it once.
     """
 
@@ -60,10 +60,10 @@ class Model:
     architectures: dict[str, Architecture]
     threshold: float
     detector_threshold: float
-    operating_points: tuple[OperatingPoint, ...] = ()
     figures: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
     digests: dict = field(default_factory=dict)
+    operating_points: tuple[OperatingPoint, ...] = ()
     opened: dict = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
