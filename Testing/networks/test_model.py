@@ -4,7 +4,13 @@ import json
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.errors import ModelError
-from MicrocalcSegmentationLib.model import Model, load_model, save_model, write_graphs
+from MicrocalcSegmentationLib.model import (
+    Model,
+    OperatingPoint,
+    load_model,
+    save_model,
+    write_graphs,
+)
 from MicrocalcSegmentationLib.networks import build
 
 
@@ -12,7 +18,17 @@ from MicrocalcSegmentationLib.networks import build
 def saved(tmp_path, small):
     networks = {which: build(small, which) for which in ("detector", "segmentator")}
     architectures = dict.fromkeys(networks, small)
-    model = Model("mine", "3", tmp_path / "mine", architectures, 0.9, 0.4, {"a": 1}, {"seed": 2})
+    model = Model(
+        "mine",
+        "3",
+        tmp_path / "mine",
+        architectures,
+        0.9,
+        0.4,
+        figures={"a": 1},
+        training={"seed": 2},
+        operating_points=(OperatingPoint(0.9, 0.5, 20.0, 0.1),),
+    )
     save_model(model, networks)
     return model, networks
 
@@ -28,6 +44,7 @@ def test_a_pair_comes_back_as_it_was_saved(saved):
     )
     assert read.figures == {"a": 1}
     assert read.training == {"seed": 2}
+    assert read.operating_points == model.operating_points
     assert read.architectures == model.architectures
     for which, network in networks.items():
         for ours, theirs in zip(
