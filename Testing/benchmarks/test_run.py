@@ -29,7 +29,7 @@ def test_a_quick_run_writes_its_table_into_a_readme(tmp_path):
         *("reading", "finding the breast", "normalising", "detector", "segmentator", "measuring"),
         *("detector, dense, onnx", "segmentator, dense, keras", "patches, scaled", "U-Net"),
         *("processor", "peak memory", "fresh process", "times faster than the reference"),
-        *("700 x 900", "Model: first", "detector, conv1", "segmentator, **all**"),
+        *("700 x 900", f"Model: {DEFAULT_MODEL}", "detector, conv1", "segmentator, **all**"),
     ):
         assert row in text
     shares = [row.split("|")[4] for row in text.splitlines() if ", conv" in row or ", fc" in row]
