@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 2500,7000; about two hours on two cores)",
+        "(default: 2500,7000; about 70 minutes each on one core)",
     )
     _add_samples(parser)
     _add_sheets(parser)

@@ -31,8 +31,8 @@ class Recipe:
     """Everything that decides what a pair becomes.
 
     sheets, validation_sheets: how many images of 5 cm side to learn from, and to check on.
-    film_tiles: folder of CBIS-DDSM tiles for two sheets of five, or None to simulate film.
-    digital_backgrounds: folder of digital mammograms for one sheet of four, or None.
+    film_tiles: folder of CBIS-DDSM tiles for a third of the sheets, or None to simulate film.
+    digital_backgrounds: folder of digital mammograms for three sheets of ten, or None.
     positive_windows_kept: share of windows with an MC in them that the detector must pass;
         windows overlap by half, so an MC lies in four of them and needs one.
     false_clusters: per 100 cm2 of validation sheets at the segmentator's threshold.
