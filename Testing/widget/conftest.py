@@ -13,9 +13,14 @@ from typing import get_args, get_origin, get_type_hints
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import numpy as np
 import pytest
+from MicrocalcSegmentationLib.geometry import Geometry
 
 MODULE_FOLDER = Path(__file__).parents[2] / "MicrocalcSegmentation"
+FAKE_WORKER = Path(__file__).parents[1] / "fake_worker.py"
+ROW = [(50, 20 + 10 * index) for index in range(8)]
+GROUP = [(220 + 9 * (index % 3), 30 + 12 * (index // 3)) for index in range(9)]
 
 
 @pytest.fixture(scope="session")
@@ -355,3 +360,44 @@ def module(stood_in, monkeypatch):
     import MicrocalcSegmentation
 
     return MicrocalcSegmentation
+
+
+@pytest.fixture
+def volume(scene):
+    """A row of eight MCs of probability 0.99 down to 0.64, a group of nine of 0.7."""
+    from MicrocalcSegmentationLib.mrml.volumes import add_volume
+
+    pixels = np.random.default_rng(0).integers(80, 95, (300, 160)).astype(np.int16)
+    for index, (row, col) in enumerate(ROW):
+        pixels[row - 1 : row + 2, col - 1 : col + 2] = 199 - 5 * index
+    for row, col in GROUP:
+        pixels[row - 1 : row + 2, col - 1 : col + 2] = 170
+    return add_volume(scene, pixels, Geometry((0.1, 0.1)), "left_cc")
+
+
+@pytest.fixture
+def widget(module, scene, volume, monkeypatch):
+    """The module's widget as Slicer builds it, with the worker of few lines behind it."""
+    from MicrocalcSegmentationLib.gui import packages_box
+
+    monkeypatch.setattr(packages_box, "missing", lambda _engine: [])
+    made = module.MicrocalcSegmentationWidget()
+    made.setup()
+    made.logic.detection._worker._command = [sys.executable, str(FAKE_WORKER)]
+    yield made
+    made.cleanup()
+
+
+@pytest.fixture
+def ui(widget):
+    return widget.ui
+
+
+@pytest.fixture
+def detected(widget, volume, ui, process):
+    """The widget after a first run at 0.65: two clusters."""
+    widget._parameters.inputVolume = volume
+    widget._parameters.threshold = 0.65
+    ui.detectButton.click()
+    process(lambda: not widget.logic.detection.running and ui.detectButton.text() == "Detect")
+    return widget
