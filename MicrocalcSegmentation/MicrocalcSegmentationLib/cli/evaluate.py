@@ -24,9 +24,10 @@ are those of a split of a sample database (see `microcalc samples`), the test sp
 is named; where they outline regions instead of MCs (CBIS-DDSM), clusters and images are
 judged, MCs and pixels are not.
 
-With --output, DIR gets evaluation.json, evaluation.txt and a picture of each image, found
-against true; DIR/cases/ keeps the counts of each image, so that the same command goes on
-where it was stopped. Delete that folder to measure everything again."""
+With --output, DIR gets evaluation.json, evaluation.txt, typical.png with hits, misses and
+false marks side by side, and a picture of each image, found against true; DIR/cases/ keeps
+the counts of each image, so that the same command goes on where it was stopped. Delete that
+folder to measure everything again."""
 EXAMPLES = """\
 examples:
   microcalc evaluate --output evaluation
@@ -36,6 +37,7 @@ examples:
 
 exit code: 0 all done, 1 an image was refused, 2 wrong usage, 130 stopped with Ctrl-C"""
 _DEFAULT_COUNT = 27  # as many test mammograms as Valvano et al. 2019
+_CROPS = "crops"  # folder of what typical.png shows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +124,8 @@ def _how(args: argparse.Namespace):
         "model": model.name,
         "model_version": model.version,
         "weights": {name: digest for name, digest in model.digests.items() if ".npz" in name},
+        "thresholds": [model.threshold, model.detector_threshold],
+        "neighbourhood": model.neighbourhood and asdict(model.neighbourhood),
         "settings": asdict(settings),
     }
 
@@ -131,16 +135,21 @@ def _how(args: argparse.Namespace):
     if args.output is None:
         return Run(segment_one, key)
     check_writable(args.output)
-    keep_picture = partial(_keep_picture, args.output / "pictures")
-    return Run(segment_one, key, Store(args.output / "cases"), keep_picture)
+    keep_pictures = partial(_keep_pictures, args.output)
+    return Run(segment_one, key, Store(args.output / "cases"), keep_pictures)
 
 
-def _keep_picture(folder: Path, case, findings, truth) -> None:
+def _keep_pictures(folder: Path, case, findings, truth) -> None:
+    from ..evaluation.comparison import compare_findings, truth_of
     from ..evaluation.picture import write_found_and_true
+    from ..evaluation.typical import crops_of, write_crops
     from ..export.staging import write_all
 
     write = partial(write_found_and_true, findings, truth.mask, truth.uncertain)
-    write_all(folder, {f"{case.name.name}.png": write})
+    write_all(folder / "pictures", {f"{case.name.name}.png": write})
+    true = truth_of(truth.mask, findings.mammogram.spacing_mm, truth.uncertain)
+    crops = crops_of(findings, truth.mask, compare_findings(findings, true))
+    write_all(folder / _CROPS, {f"{case.name.name}.npz": partial(write_crops, crops)})
 
 
 def _tell(args: argparse.Namespace, key: dict, outcome) -> None:
@@ -154,9 +163,20 @@ def _tell(args: argparse.Namespace, key: dict, outcome) -> None:
     as_text = json.dumps(report, indent=2)
     if args.output is not None:
         texts = {"evaluation.json": as_text, "evaluation.txt": table}
-        write_all(args.output, {name: partial(_write, text) for name, text in texts.items()})
+        page = partial(_write_typical, args.output / _CROPS)
+        write_all(
+            args.output,
+            {name: partial(_write, text) for name, text in texts.items()} | {"typical.png": page},
+        )
     say(as_text if args.json else table)
 
 
 def _write(text: str, path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _write_typical(folder: Path, path: Path) -> None:
+    from ..evaluation.typical import draw_page, read_crops
+
+    crops = [crop for kept in sorted(folder.glob("*.npz")) for crop in read_crops(kept)]
+    draw_page(crops).save(path, format="PNG")
