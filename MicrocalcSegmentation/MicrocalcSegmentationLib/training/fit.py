@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import label, maximum_filter
 
 from ..networks import Architecture, build
 from ..progress import Progress
@@ -16,6 +16,7 @@ from .sheets import BACKGROUND, IGNORED, MC, Sheet
 
 TILE_PX = 112  # small, so that half of all tiles are filled by what lies around an MC
 RIM_PX = 4
+WHOLE_MC_PX = (6, 80)  # a smaller or larger MC counts as if it had so many pixels
 AROUND_MC, HARD = 0.6, 0.25  # shares of tiles: around an MC; around what the network got wrong
 MINED_SHEETS, MINED_EACH = 120, 25
 
@@ -47,8 +48,8 @@ class Schedule:
 class Target:
     """What a network should say at each pixel of a sheet, as centre of its patch.
 
-    positive: bool. weight: float16, how much the pixel counts as a negative; positives
-    are weighted together, by `positive_share`. known: bool, False where it does not count.
+    positive: bool. weight: float16, how much the pixel counts; positives are scaled
+    together, by `POSITIVE_SHARE`. known: bool, False where it does not count.
     """
 
     positive: np.ndarray
@@ -72,10 +73,17 @@ def detector_target(sheet: Sheet, side: int) -> Target:
 
 
 def segmentator_target(sheet: Sheet, side: int) -> Target:
-    """Positive where the centre is MC (C1); rims (C2) count less, for they blur."""
+    """Positive where the centre is MC (C1); rims (C2) count less, for they blur.
+
+    Every MC counts alike, whatever its size, for its pixels share one weight: half of all
+    MCs are under 0.25 mm, and by their pixels a single coarse one would outweigh dozens.
+    """
     positive = sheet.labels == MC
     near = maximum_filter(positive, 7) & ~positive
-    weight = np.where(near, 0.3, 1).astype(np.float16)
+    regions, count = label(positive, np.ones((3, 3)))
+    pixels = np.clip(np.bincount(regions.ravel(), minlength=count + 1), *WHOLE_MC_PX)
+    share = (WHOLE_MC_PX[0] / pixels)[regions]
+    weight = np.where(positive, share, np.where(near, 0.3, 1)).astype(np.float16)
     return Target(positive, weight, sheet.labels != IGNORED)
 
 
@@ -104,7 +112,7 @@ class Tiles:
         pixels, positive, weight = zip(*(self._one() for _ in range(count)), strict=True)
         positive, weight = np.stack(positive), np.stack(weight)
         negatives = float(weight[~positive].sum())
-        share = POSITIVE_SHARE[self._which] * negatives / max(float(weight[positive].sum()), 1.0)
+        share = POSITIVE_SHARE[self._which] * negatives / max(float(weight[positive].sum()), 1e-3)
         weight = np.where(positive, weight * share, weight)
         weight *= weight.size / max(float(weight.sum()), 1e-6)
         targets = np.stack([~positive, positive], axis=-1).astype(np.float32)
@@ -143,7 +151,7 @@ class Tiles:
         target = TARGETS[self._which](tile, self._side)
         shape = (self._out, self._out)
         positive = self._lattice(target.positive, shape)
-        weight = np.where(positive, 1, self._lattice(target.weight, shape).astype(np.float32))
+        weight = self._lattice(target.weight, shape).astype(np.float32)
         weight = weight * self._lattice(target.known, shape)
         return tile.pixels * self._rng.uniform(0.8, 1.25), positive, weight
 

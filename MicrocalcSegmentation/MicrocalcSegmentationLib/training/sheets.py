@@ -29,7 +29,7 @@ SHEET_PX = 1024
 BACKGROUND, MC, IGNORED = 0, 1, 2
 DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Siemens, GE
 FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
-_WITHOUT_MCS, _FILM, _REAL_DIGITAL = 0.15, 0.35, 0.3  # shares of all sheets
+_FILM, _REAL_DIGITAL = 0.35, 0.3  # shares of all sheets
 _LEAST_BREAST = 0.4  # of a square; less teaches little
 # Networks learn from MCs that can be seen, more of them plain than in patients; fainter
 # ones are drawn and count neither as MC nor as tissue.
@@ -47,8 +47,10 @@ class Sheet:
     labels: np.ndarray
 
 
-def make_sheet(seed: int, real: RealTissue | None = None) -> Sheet:
+def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) -> Sheet:
     """One training image; the same seed and tissue give the same image.
+
+    crowded: with many MCs, to learn from; otherwise with few or none, nearer to patients.
 
     A third imitates film, on real tiles where there are any; three of ten are pieces of
     real digital mammograms where there are any; the rest is simulated.
@@ -69,7 +71,8 @@ def make_sheet(seed: int, real: RealTissue | None = None) -> Sheet:
         tissue, inside = _simulated_tissue(spacing, film, rng)
     if film and rng.random() < 0.3:
         tissue = acquisition.noisy(tissue, spacing, rng.uniform(0.2, 1.0), rng)
-    placed = [] if rng.random() < _WITHOUT_MCS else _calcifications(tissue.shape, spacing, rng)
+    how = CROWDED if crowded else SPARSE
+    placed = [] if rng.random() < how.without else _calcifications(tissue.shape, spacing, how, rng)
     inserted = insert(Ground(tissue, inside, spacing), placed, rng)
     pixels = _with_artefacts(inserted, inside, spacing, film, rng)
     labels = _labels(inserted, working_shape(tissue.shape, (spacing, spacing)))
@@ -146,21 +149,38 @@ def _corner_with_breast(inside: np.ndarray, side_mm: float, rng) -> tuple[float,
     return row * GRID_MM, col * GRID_MM
 
 
-def _calcifications(shape, spacing: float, rng) -> list[calcifications.Placed]:
-    """MCs far more crowded than in a patient, and look-alikes of every kind."""
+@dataclass(frozen=True)
+class _Crowding:
+    """without: share of sheets without any MC. singles, benign: how many of them, on the
+    average. clusters: from so many to fewer than so many. vascular: share of sheets with one.
+    """
+
+    without: float
+    singles: float
+    clusters: tuple[int, int]
+    benign: float
+    vascular: float
+
+
+CROWDED = _Crowding(0.15, 8, (2, 9), 1.5, 0.2)
+SPARSE = _Crowding(0.4, 2, (1, 3), 0.3, 0.05)
+
+
+def _calcifications(shape, spacing: float, how: _Crowding, rng) -> list[calcifications.Placed]:
+    """MCs, far more crowded than in a patient or nearly so, and look-alikes of every kind."""
 
     def anywhere() -> np.ndarray:
         return rng.uniform(0.05, 0.95, 2) * shape
 
-    placed = [calcifications.single(anywhere(), rng) for _ in range(rng.poisson(8))]
-    for number in range(1, int(rng.integers(3, 10))):
+    placed = [calcifications.single(anywhere(), rng) for _ in range(rng.poisson(how.singles))]
+    for number in range(1, int(rng.integers(*how.clusters)) + 1):
         direction = rng.uniform(0, 2 * np.pi)
         level = float(np.exp(rng.uniform(*np.log(_LEVELS))))
         site = Site(tuple(anywhere()), number, direction, level)
         placed += calcifications.cluster(site, spacing, rng)
-    for _ in range(rng.poisson(1.5)):
+    for _ in range(rng.poisson(how.benign)):
         placed.append(calcifications.benign(anywhere(), str(rng.choice(BENIGN_ONES)), rng))
-    if rng.random() < 0.2:
+    if rng.random() < how.vascular:
         path = random_curve(shape, spacing, rng, (10.0, 40.0))
         radius_px = rng.uniform(0.4, 1.2) / spacing
         placed += calcifications.vascular(path, radius_px, spacing, rng)
@@ -169,8 +189,8 @@ def _calcifications(shape, spacing: float, rng) -> list[calcifications.Placed]:
 
 def _with_artefacts(inserted: Inserted, inside, spacing: float, film: bool, rng) -> np.ndarray:
     pixels, deviation = inserted.pixels, inserted.deviation
-    pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(4 if film else 1), rng)
-    if film and rng.random() < 0.3:
+    pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(8 if film else 1), rng)
+    if film and rng.random() < 0.45:
         pixels = acquisition.film_damage(pixels, deviation, spacing, rng)
     if rng.random() < 0.15:
         pixels = acquisition.bead(pixels, inside, spacing, rng)
