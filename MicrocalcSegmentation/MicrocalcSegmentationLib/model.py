@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import ModelError
+from .neighbours import Neighbourhood
 from .networks import Architecture, build, build_dense, fold
 from .onnx_form import onnx_bytes
 
@@ -50,6 +51,7 @@ class Model:
     candidate ROI, chosen on the validation split.
     figures, training: what the pair reached, and how it was made; for people to read.
     digests: SHA-256 of each file by its name.
+    neighbourhood: how much a candidate's neighbours count; None where they do not.
     operating_points: what other thresholds give, the lowest first; empty where not measured.
     opened: what engines have opened of it, so that many images open it once.
     """
@@ -63,6 +65,7 @@ class Model:
     figures: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
     digests: dict = field(default_factory=dict)
+    neighbourhood: Neighbourhood | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     opened: dict = field(default_factory=dict, repr=False, compare=False)
 
@@ -138,6 +141,7 @@ def load_model(name: str | Path | None = None) -> Model:
             architectures={which: _architecture(networks[which]) for which in NETWORKS},
             threshold=float(manifest["threshold"]),
             detector_threshold=float(manifest["detector_threshold"]),
+            neighbourhood=_neighbourhood(manifest.get("neighbourhood")),
             operating_points=tuple(
                 OperatingPoint(**point) for point in manifest.get("operating_points", ())
             ),
@@ -208,6 +212,7 @@ def _write_manifest(model: Model) -> None:
         "version": model.version,
         "threshold": model.threshold,
         "detector_threshold": model.detector_threshold,
+        "neighbourhood": model.neighbourhood and asdict(model.neighbourhood),
         "operating_points": [asdict(point) for point in model.operating_points],
         "networks": networks,
         "training": model.training,
@@ -280,6 +285,10 @@ def _architecture(entry: dict) -> Architecture:
         features=int(entry["features"]),
         dropout=float(entry["dropout"]),
     )
+
+
+def _neighbourhood(entry: dict | None) -> Neighbourhood | None:
+    return entry and Neighbourhood(**{name: float(value) for name, value in entry.items()})
 
 
 def _shipped() -> Path:

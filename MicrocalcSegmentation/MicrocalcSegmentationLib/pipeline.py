@@ -21,6 +21,7 @@ from .inference.windows import (
 )
 from .mammogram import Mammogram
 from .model import Model
+from .neighbours import reconsider
 from .progress import Part, Progress, Silent
 from .resampling import resize_mask, sample
 from .settings import Settings
@@ -40,8 +41,9 @@ def segment(
 
     The breast is separated from the background by Otsu's threshold and brought to
     0.05 mm and to units of its local texture. The detector scans it in windows that
-    overlap by half; the segmentator classifies every pixel of the positive ones. The
-    probabilities come back to the image's own grid, where they are thresholded,
+    overlap by half; the segmentator classifies every pixel of the positive ones, and what
+    it marks is weighed by its neighbours where the model has learnt to. The probabilities
+    come back to the image's own grid, where they are thresholded,
     labelled, measured and grouped.
 
     Raises InputError when the image cannot be used; lets `Cancelled` from progress pass.
@@ -77,7 +79,9 @@ def score(
     working = working_breast(mammogram, breast, Part(progress, 0.02, 0.1))
     _require_a_patch(mammogram, working, model)
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
-    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 1.0))
+    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.98))
+    if settings.neighbours and model.neighbourhood is not None:
+        probability = reconsider(probability, working.inside, model.neighbourhood)
     return _on_own_grid(mammogram, breast, working, (candidates, probability), (model, settings))
 
 

@@ -18,6 +18,8 @@ class Settings:
         it (padding "valid"); "windows" evaluates each patch by itself, as published. The
         results agree to rounding.
     batch_size: patches evaluated at once; bounds memory, never changes results.
+    neighbours: whether a candidate's neighbours count, where the model has learnt how much
+        (see `neighbours`); False keeps to the published method.
     min_mc_area_mm2: smaller connected regions are noise, not MCs.
     """
 
@@ -27,6 +29,7 @@ class Settings:
     device: str = "auto"
     evaluation: str = "sliding"
     batch_size: int = 2048
+    neighbours: bool = True
     min_mc_area_mm2: float = 0.0075  # three pixels of the method's 0.05 mm, 0.1 mm across
 
 

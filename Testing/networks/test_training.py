@@ -59,6 +59,7 @@ def test_a_recipe_becomes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
         "tiny",
         sheets=2,
         validation_sheets=1,
+        sparse_sheets=2,
         architecture=Architecture(channels=(4, 4, 4, 4, 4, 4), features=4),
         detector_steps=2,
         segmentator_steps=2,

@@ -28,6 +28,7 @@ FLOORS = {
     "normalisation": 1,
     "shapes": 1,
     "calcifications": 1,
+    "neighbours": 1,
     "splitting": 1,
     "lookalikes": 1,
     "clusters": 1,

@@ -79,6 +79,13 @@ def add_segmentation(parser: argparse.ArgumentParser) -> None:
         help="detector probability from which a window is looked at closely (default: the model's)",
     )
     group.add_argument(
+        "--no-neighbours",
+        dest="neighbours",
+        action="store_false",
+        help="judge each candidate by itself, as published; by default those in company count "
+        "as likelier MCs, where the model has learnt how much",
+    )
+    group.add_argument(
         "--engine",
         choices=("auto", "onnx", "keras"),
         default="auto",
@@ -110,6 +117,7 @@ def settings_of(args: argparse.Namespace):
         detector_threshold=args.detector_threshold,
         engine=args.engine,
         device=args.device,
+        neighbours=args.neighbours,
     )
 
 

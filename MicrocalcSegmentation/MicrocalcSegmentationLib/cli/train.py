@@ -27,9 +27,9 @@ EXAMPLES = """\
 examples:
   microcalc train detector --samples samples.sqlite --output my-model
   microcalc train segmentator --samples samples.sqlite --output my-model --padding same
-  microcalc train --output my-model --film-tiles cbis_film_tiles --seed 2
-  microcalc train --output try --sheets 8 --validation-sheets 2 --steps 20,20"""
-_STEPS_ON_SHEETS = (2500, 7000)
+  microcalc train --output my-model --film-tiles cbis_film_tiles --seed 3
+  microcalc train --output try --sheets 8 --validation-sheets 2 --sparse-sheets 4 --steps 20,20"""
+_STEPS_ON_SHEETS = (2500, 5000)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 2500,7000; about 70 minutes each on one core)",
+        "(default: 2500,5000; about 35 and 50 minutes on one core)",
     )
     _add_samples(parser)
     _add_sheets(parser)
@@ -110,7 +110,15 @@ def _add_sheets(parser: argparse.ArgumentParser) -> None:
         type=options.positive_count,
         default=40,
         metavar="N",
-        help="images to check on and to choose thresholds by (default: 40)",
+        help="images to check on (default: 40)",
+    )
+    group.add_argument(
+        "--sparse-sheets",
+        type=options.positive_count,
+        default=160,
+        metavar="N",
+        help="images with few MCs or none, to weigh neighbours and to choose thresholds by "
+        "(default: 160)",
     )
 
 
@@ -154,6 +162,7 @@ def _on_sheets(args: argparse.Namespace, output: Path):
         seed=args.seed,
         sheets=args.sheets,
         validation_sheets=args.validation_sheets,
+        sparse_sheets=args.sparse_sheets,
         film_tiles=None if args.film_tiles is None else str(args.film_tiles),
         digital_backgrounds=(
             None if args.digital_backgrounds is None else str(args.digital_backgrounds)

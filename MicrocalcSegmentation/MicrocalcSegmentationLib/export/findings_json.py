@@ -12,7 +12,7 @@ from ..mammogram import Mammogram
 from .tables import calcification_rows, cluster_rows, vascular_rows
 
 # Major: a field left or changed its meaning. Minor: a field was added.
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 SCHEMA_PATH = Path(__file__).with_name("findings.schema.json")
 INTENDED_USE = "Research use only, not a medical device"
 

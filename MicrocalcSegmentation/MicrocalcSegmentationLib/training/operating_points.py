@@ -8,9 +8,7 @@ from scipy.optimize import minimize
 
 from ..clusters import group
 from ..model import OperatingPoint
-from ..networks import Architecture
 from ..settings import METHOD_SPACING_MM, Settings
-from .fit import TARGETS
 from .sheets import IGNORED, MC, Sheet
 
 NEGATIVES_KEPT = 50  # one in so many is looked at when calibrating; there are millions
@@ -61,39 +59,17 @@ def _platt(logits, positive, weights) -> tuple[float, float]:
     return float(found.x[0]), float(found.x[1])
 
 
-def choose_detector_threshold(
-    scores_of: Score, sheets: list[Sheet], architecture: Architecture, kept: float
-) -> tuple[float, dict]:
-    """The highest threshold that passes the wanted share of windows with an MC in them.
+def operating_points(
+    score: Callable[[Sheet], np.ndarray], sheets: list[Sheet]
+) -> list[OperatingPoint]:
+    """What every threshold of `CANDIDATES` gives.
 
-    scores_of: (rows, cols) pixels -> (r, c) probabilities on the network's lattice.
+    score: a sheet -> the (rows, cols) probability of MC at the end of all stages.
     """
-    scores, positive = [], []
-    for sheet in sheets:
-        target = TARGETS["detector"](sheet, architecture.patch_side)
-        values = scores_of(sheet.pixels.astype(np.float32))
-        half, stride = architecture.patch_side // 2, architecture.stride
-        on_lattice = np.s_[half::stride, half::stride]
-        within = np.s_[: values.shape[0], : values.shape[1]]
-        inside = (sheet.pixels != 0)[on_lattice][within]
-        known = target.known[on_lattice][within] & inside
-        scores.append(values[known])
-        positive.append(target.positive[on_lattice][within][known])
-    scores, positive = np.concatenate(scores), np.concatenate(positive)
-    threshold = float(np.quantile(scores[positive], 1 - kept))
-    return threshold, {
-        "windows with an MC passed": kept,
-        "windows without one passed": float((scores[~positive] >= threshold).mean()),
-        "detector, balanced accuracy at 0.5": _balanced_accuracy(scores, positive),
-    }
-
-
-def operating_points(score: Score, sheets: list[Sheet]) -> list[OperatingPoint]:
-    """What every threshold of `CANDIDATES` gives, from a segmentator's probabilities."""
     found, false, clusters = (np.zeros(len(CANDIDATES)) for _ in range(3))
     true, area_cm2 = 0, 0.0
     for sheet in sheets:
-        values = score(sheet.pixels.astype(np.float32))
+        values = score(sheet)
         mcs, count = label(sheet.labels == MC, _TOUCHING)
         true += count
         area_cm2 += np.count_nonzero(sheet.pixels) * METHOD_SPACING_MM**2 / 100
@@ -134,7 +110,3 @@ def choose_threshold(points: list[OperatingPoint], false_clusters: float) -> Ope
     above = [point.threshold for point in points if point.false_clusters > false_clusters]
     settled = [point for point in enough if point.threshold > max(above, default=0.0)]
     return settled[0] if settled else points[-1]
-
-
-def _balanced_accuracy(scores: np.ndarray, positive: np.ndarray) -> float:
-    return float(((scores[positive] >= 0.5).mean() + (scores[~positive] < 0.5).mean()) / 2)

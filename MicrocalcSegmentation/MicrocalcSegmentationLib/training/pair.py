@@ -11,19 +11,19 @@ import numpy as np
 
 from ..errors import InputError, ModelError
 from ..model import NETWORKS, Model, read_weights, save_model, write_weights
+from ..neighbours import reconsider
 from ..networks import Architecture, build
 from ..progress import Part, Progress
 from .fit import Schedule, Tiles, fit
-from .operating_points import (
-    calibrate,
-    choose_detector_threshold,
-    choose_threshold,
-    operating_points,
-)
-from .pool import fill_pool, load_sheet
+from .neighbour_weights import fit_neighbourhood
+from .operating_points import calibrate, choose_threshold, operating_points
+from .pool import Wanted, fill_pool, load_sheet
+from .sheets import Sheet
 from .tissue import RealTissue, training_backgrounds, training_tiles
+from .windows_passed import Detector, choose_detector_threshold
 
-VALIDATION_SEEDS_FROM = 1_000_000  # sheets for validation never share a seed with training's
+# Sheets to check on never share a seed with those to learn from.
+VALIDATION_SEEDS_FROM, SPARSE_SEEDS_FROM = 1_000_000, 1_500_000
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Recipe:
     sheets, validation_sheets: how many images of 5 cm side to learn from, and to check on.
     film_tiles: folder of CBIS-DDSM tiles for a third of the sheets, or None to simulate film.
     digital_backgrounds: folder of digital mammograms for three sheets of ten, or None.
-    positive_windows_kept: share of windows with an MC in them that the detector must pass;
-        windows overlap by half, so an MC lies in four of them and needs one.
-    false_clusters: per 100 cm2 of validation sheets at the segmentator's threshold.
+    sparse_sheets: how many with few MCs or none, for neighbours' weights and thresholds.
+    mcs_kept: share of the MCs that the segmentator sees which the detector must pass.
+    false_clusters: per 100 cm2 of sparse sheets at the threshold.
     """
 
     name: str
@@ -43,12 +43,13 @@ class Recipe:
     seed: int = 1
     sheets: int = 420
     validation_sheets: int = 40
+    sparse_sheets: int = 160
     film_tiles: str | None = None
     digital_backgrounds: str | None = None
     architecture: Architecture = field(default_factory=Architecture)
     detector_steps: int = 1200
     segmentator_steps: int = 2400
-    positive_windows_kept: float = 0.8
+    mcs_kept: float = 0.98
     false_clusters: float = 0.2
 
 
@@ -67,29 +68,36 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
                 "run: pip install 'microcalc-segmentation[cpu]'"
             )
     real = _real_tissue(recipe)
-    first = recipe.seed * 10_000
-    held_from = VALIDATION_SEEDS_FROM + first
-    pool = Part(progress, 0.0, 0.15)
-    held = fill_pool(
-        work_folder, range(held_from, held_from + recipe.validation_sheets), real, pool
-    )
-    learnt = fill_pool(work_folder, range(first, first + recipe.sheets), real, pool)
-    sheets, held_sheets = [load_sheet(p) for p in learnt], [load_sheet(p) for p in held]
-    parts = {"detector": Part(progress, 0.15, 0.4), "segmentator": Part(progress, 0.4, 0.95)}
+    learnt, held, sparse = _sheets(recipe, work_folder, real, Part(progress, 0.0, 0.2))
+    parts = {"detector": Part(progress, 0.2, 0.4), "segmentator": Part(progress, 0.4, 0.9)}
     networks, checks = {}, {}
     for which in NETWORKS:
         networks[which], checks[which] = _network(
-            which, recipe, (sheets, held_sheets), work_folder, parts[which]
+            which, recipe, (learnt, held), work_folder, parts[which]
         )
-    progress.report(0.95, "calibrating, and choosing thresholds on validation sheets")
-    detector_threshold, figures = choose_detector_threshold(
-        lambda pixels: _sliding_scores(networks["detector"], pixels),
-        held_sheets,
-        recipe.architecture,
-        recipe.positive_windows_kept,
+    progress.report(0.9, "calibrating, and choosing thresholds on sheets not learnt from")
+    segment = _dense_scores(networks, recipe)
+    calibrate(networks["segmentator"], held, segment)
+    segment = _dense_scores(networks, recipe)
+    detector = Detector(
+        lambda pixels: _sliding_scores(networks["detector"], pixels), recipe.architecture
     )
-    calibrate(networks["segmentator"], held_sheets, _dense_scores(networks, recipe))
-    points = operating_points(_dense_scores(networks, recipe), held_sheets)
+    detector_threshold, figures = choose_detector_threshold(
+        detector, segment, held, recipe.mcs_kept
+    )
+
+    def within_windows(sheet: Sheet) -> np.ndarray:
+        passed = detector.candidates(sheet, detector_threshold)
+        return np.where(passed, segment(sheet.pixels.astype(np.float32)), np.float32(0))
+
+    # Half to learn the weights from, half to see what comes of them.
+    neighbourhood = fit_neighbourhood(within_windows, sparse[::2])
+
+    def final(sheet: Sheet) -> np.ndarray:
+        values = within_windows(sheet)
+        return reconsider(values, sheet.pixels != 0, neighbourhood) if neighbourhood else values
+
+    points = operating_points(final, sparse[1::2])
     chosen = choose_threshold(points, recipe.false_clusters)
     figures |= {
         "MCs found at the threshold": chosen.mcs_found,
@@ -103,6 +111,7 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         architectures=dict.fromkeys(NETWORKS, recipe.architecture),
         threshold=chosen.threshold,
         detector_threshold=detector_threshold,
+        neighbourhood=neighbourhood,
         operating_points=tuple(points),
         figures={"validation sheets (simulated calcifications)": figures},
         training=_record(recipe, real, checks),
@@ -110,6 +119,20 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     model = save_model(model, networks)
     progress.report(1.0, f"model written to {output}")
     return model
+
+
+def _sheets(
+    recipe: Recipe, folder: Path, real: RealTissue, progress: Progress
+) -> tuple[list[Sheet], list[Sheet], list[Sheet]]:
+    """To learn from, to check on, and with few MCs."""
+    first = recipe.seed * 10_000
+    wanted = [
+        Wanted(first, recipe.sheets),
+        Wanted(VALIDATION_SEEDS_FROM + first, recipe.validation_sheets),
+        Wanted(SPARSE_SEEDS_FROM + first, recipe.sparse_sheets, crowded=False),
+    ]
+    paths = iter(fill_pool(folder, wanted, real, progress))
+    return tuple([load_sheet(next(paths)) for _ in range(kind.count)] for kind in wanted)
 
 
 def _real_tissue(recipe: Recipe) -> RealTissue:

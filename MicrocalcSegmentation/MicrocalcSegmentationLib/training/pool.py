@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,16 +14,29 @@ from .sheets import Sheet, make_sheet
 from .tissue import RealTissue
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Sheets of so many seeds from the first one, crowded with MCs or with few."""
+
+    first_seed: int
+    count: int
+    crowded: bool = True
+
+
 def fill_pool(
-    folder: Path, seeds: Sequence[int], real: RealTissue, progress: Progress
+    folder: Path, wanted: Sequence[Wanted], real: RealTissue, progress: Progress
 ) -> list[Path]:
-    """Make the sheets of these seeds that the folder lacks; return all their files."""
+    """Make the wanted sheets that the folder lacks; return all their files."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"sheet-{seed:08d}.npz" for seed in seeds]
-    missing = [(path, seed) for path, seed in zip(paths, seeds, strict=True) if not path.exists()]
+    orders = [
+        (folder / f"sheet-{seed:08d}.npz", seed, kind.crowded)
+        for kind in wanted
+        for seed in range(kind.first_seed, kind.first_seed + kind.count)
+    ]
+    missing = [order for order in orders if not order[0].exists()]
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
-        jobs = [workers.submit(_make_one, path, seed, real) for path, seed in missing]
+        jobs = [workers.submit(_make_one, *order, real) for order in missing]
         try:
             for done, job in enumerate(as_completed(jobs), 1):
                 job.result()
@@ -30,7 +44,7 @@ def fill_pool(
         except BaseException:
             workers.shutdown(cancel_futures=True)
             raise
-    return paths
+    return [path for path, _, _ in orders]
 
 
 def load_sheet(path: Path) -> Sheet:
@@ -39,8 +53,8 @@ def load_sheet(path: Path) -> Sheet:
         return Sheet(stored["pixels"], stored["labels"])
 
 
-def _make_one(path: Path, seed: int, real: RealTissue) -> None:
-    sheet = make_sheet(seed, real)
+def _make_one(path: Path, seed: int, crowded: bool, real: RealTissue) -> None:
+    sheet = make_sheet(seed, real, crowded)
     beside = path.with_suffix(".part")
     with beside.open("wb") as file:
         np.savez(file, pixels=sheet.pixels, labels=sheet.labels)

@@ -1,0 +1,137 @@
+"""How likely a candidate is an MC, given the candidates around it.
+
+MCs come in groups; noise, dust and crossing strands lie about everywhere. A candidate in
+company that its surroundings lack is therefore more likely an MC than the segmentator can
+know, which sees 2.4 mm: many candidates near speak for it, many far and wide against it.
+
+Not part of the published method. The weights are learnt with the model and lie in its
+manifest; the distances here are our own choice (see Resources/ModelCards/rounds.md).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, maximum_filter
+
+from .calcifications import find_boxes, label_calcifications
+from .settings import METHOD_SPACING_MM, Settings
+
+FLOOR = 0.03  # the segmentator's probability; below, a pixel belongs to no candidate
+OUTLINE = 0.2  # of the highest probability near by: where a candidate ends
+OUTLINE_PX = 13  # near by: 0.3 mm to each side
+NEAR_MM, FAR_MM = 2.5, 10.0  # standard deviations of the two neighbourhoods
+CELL_PX = 10  # neighbours are counted on a grid of 0.5 mm
+FEW = 0.3  # expected MCs in a neighbourhood that double the count's logarithm
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """logit = slope x own + near x n(2.5 mm) + far x n(10 mm) + shift.
+
+    own: logit of the segmentator's highest probability in the candidate. n(s): log(1 + e /
+    0.3), e being the expected number of MCs among the other candidates (the sum of their
+    probabilities), each weighted by a Gaussian of its distance with standard deviation s.
+    """
+
+    slope: float
+    near: float
+    far: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Connected regions that may be MCs, on the method's grid of 0.05 mm.
+
+    labels: (rows, cols) int32, numbered from 1. evidence: (n, 3) float64, each region's
+    own logit, n(2.5 mm) and n(10 mm), as `Neighbourhood` explains.
+    """
+
+    labels: np.ndarray
+    evidence: np.ndarray
+
+
+def reconsider(
+    probability: np.ndarray, inside: np.ndarray, neighbourhood: Neighbourhood
+) -> np.ndarray:
+    """(rows, cols) float32: each candidate's probability in the light of its neighbours.
+
+    probability: the segmentator's, (rows, cols) float32 on the method's grid. inside: bool,
+    the breast. The result is the same all over a candidate, and 0 outside.
+    """
+    found = find_candidates(probability, inside)
+    weights = np.array([neighbourhood.slope, neighbourhood.near, neighbourhood.far])
+    logits = found.evidence @ weights + neighbourhood.shift
+    result = np.zeros(probability.shape, np.float32)
+    places = np.flatnonzero(found.labels)
+    chances = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
+    result.ravel()[places] = chances[found.labels.ravel()[places] - 1]
+    return result
+
+
+def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:
+    """The candidates and what speaks for them; arguments as of `reconsider`."""
+    spacing = (METHOD_SPACING_MM, METHOD_SPACING_MM)
+    labels = label_calcifications(_outlined(probability), spacing, Settings().min_mc_area_mm2)
+    places = np.flatnonzero(labels)
+    numbers = labels.ravel()[places] - 1
+    count = int(numbers.max(initial=-1)) + 1
+    peaks = np.zeros(count)
+    np.maximum.at(peaks, numbers, probability.ravel()[places])
+    sizes = np.bincount(numbers, minlength=count)
+    middles = [
+        np.bincount(numbers, side, count) / sizes for side in divmod(places, labels.shape[1])
+    ]
+    cells = tuple((middle / CELL_PX).astype(int) for middle in middles)
+    breast = _share_of_cells(inside)
+    counts = [
+        np.log1p(_expected(peaks, cells, breast, mm / METHOD_SPACING_MM / CELL_PX) / FEW)
+        for mm in (NEAR_MM, FAR_MM)
+    ]
+    return Candidates(labels, np.stack([_logit(peaks), *counts], axis=1))
+
+
+def _outlined(probability: np.ndarray) -> np.ndarray:
+    """(rows, cols) bool: pixels of at least `FLOOR` that no higher one near by outshines.
+
+    Near by is within the same region above the floor: MCs have no part in one another.
+    """
+    mask = probability >= FLOOR
+    regions = label_calcifications(mask, (1.0, 1.0), 0.0)
+    for number, box in enumerate(find_boxes(regions), 1):
+        own = regions[box] == number
+        values = np.where(own, probability[box], 0)
+        if max(own.shape) * 2 > OUTLINE_PX:
+            highest = maximum_filter(values, OUTLINE_PX, mode="constant")
+        else:
+            highest = values.max()
+        mask[box] &= ~own | (values >= OUTLINE * highest)
+    return mask
+
+
+def _expected(peaks, cells, breast: np.ndarray, sigma: float) -> np.ndarray:
+    """(n,) expected MCs among the other candidates, as if breast were all around."""
+    grid = np.zeros(breast.shape)
+    np.add.at(grid, cells, peaks)
+    # Of height 1, so that a neighbour in the same place counts whole and the own one goes.
+    alone = np.zeros(2 * int(4 * sigma) + 3)
+    alone[len(alone) // 2] = 1
+    height = gaussian_filter(alone, sigma, mode="constant").max() ** 2
+    summed, around = (
+        gaussian_filter(values, sigma, mode="constant")[cells] for values in (grid, breast)
+    )
+    others = np.maximum(summed / height - peaks, 0)
+    return others / np.maximum(around, 0.1)
+
+
+def _share_of_cells(inside: np.ndarray) -> np.ndarray:
+    """How much of each cell of the coarse grid is breast, 0 to 1."""
+    rows, cols = (-(-size // CELL_PX) * CELL_PX for size in inside.shape)
+    whole = np.pad(inside, [(0, rows - inside.shape[0]), (0, cols - inside.shape[1])])
+    blocks = whole.reshape(rows // CELL_PX, CELL_PX, cols // CELL_PX, CELL_PX)
+    return blocks.mean(axis=(1, 3))
+
+
+def _logit(chances: np.ndarray) -> np.ndarray:
+    chances = np.clip(chances, 1e-6, 1 - 1e-6)
+    return np.log(chances) - np.log1p(-chances)

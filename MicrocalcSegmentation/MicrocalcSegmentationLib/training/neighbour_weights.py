@@ -1,0 +1,59 @@
+"""How much neighbours say, learnt from sheets with few MCs."""
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import minimize
+
+from ..neighbours import Candidates, Neighbourhood, find_candidates
+from .sheets import IGNORED, MC, Sheet
+
+Score = Callable[[Sheet], np.ndarray]
+
+_log = logging.getLogger(__name__)
+
+
+def fit_neighbourhood(score: Score, sheets: list[Sheet]) -> Neighbourhood | None:
+    """The weights by which `neighbours.reconsider` tells MCs from other candidates best.
+
+    score: the segmentator's (rows, cols) probability within the detector's windows. Logistic
+    regression over candidates; those that touch an MC are positive, those on what is
+    ignored do not count. None where there are no two kinds to tell apart.
+    """
+    evidence, positive = [np.zeros((0, 3))], [np.zeros(0, bool)]
+    for sheet in sheets:
+        found = find_candidates(score(sheet), sheet.pixels != 0)
+        is_mc, counts = _truth(found, sheet.labels)
+        evidence.append(found.evidence[counts])
+        positive.append(is_mc[counts])
+    evidence, positive = np.concatenate(evidence), np.concatenate(positive)
+    if positive.all() or not positive.any():
+        _log.warning(
+            "%d of %d candidates on %d sheets are MCs: neighbours will not count; "
+            "train on more sheets or for more steps",
+            positive.sum(),
+            len(positive),
+            len(sheets),
+        )
+        return None
+    sign = 1 - 2 * positive.astype(float)
+
+    def loss(weights):
+        margin = sign * (evidence @ weights[:3] + weights[3])
+        chance = np.exp(-np.logaddexp(0, -margin))
+        slope = np.append(evidence.T @ (sign * chance), np.sum(sign * chance))
+        return float(np.logaddexp(0, margin).sum()), slope
+
+    found = minimize(loss, np.array([1.0, 0, 0, 0]), jac=True, method="L-BFGS-B")
+    return Neighbourhood(*(float(weight) for weight in found.x))
+
+
+def _truth(found: Candidates, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each candidate: whether it touches an MC, and whether it counts; (n,) bool."""
+    count = len(found.evidence)
+    touched = {
+        value: np.isin(np.arange(1, count + 1), found.labels[labels == value])
+        for value in (MC, IGNORED)
+    }
+    return touched[MC], touched[MC] | ~touched[IGNORED]

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from MicrocalcSegmentationLib.neighbours import (
+    FLOOR,
+    Neighbourhood,
+    find_candidates,
+    reconsider,
+)
+from MicrocalcSegmentationLib.training.neighbour_weights import fit_neighbourhood
+from MicrocalcSegmentationLib.training.sheets import IGNORED, MC, Sheet
+
+BREAST = np.ones((1000, 1000), bool)
+ALONE = Neighbourhood(slope=1.0, near=0.0, far=0.0, shift=0.0)
+LEARNT = Neighbourhood(slope=0.9, near=3.5, far=-2.0, shift=-2.0)
+
+
+def marked(places, chance=0.5, shape=BREAST.shape):
+    """Squares of 4 x 4 pixels, all of one probability."""
+    probability = np.zeros(shape, np.float32)
+    for row, col in places:
+        probability[row : row + 4, col : col + 4] = chance
+    return probability
+
+
+def group_at(row, col, count=6):
+    """MCs 1 mm apart, in rows of three."""
+    return [(row + 20 * (n // 3), col + 20 * (n % 3)) for n in range(count)]
+
+
+def test_weights_of_one_leave_a_probability_as_it_is():
+    probability = marked([(100, 100), (500, 500)], 0.4)
+    assert np.allclose(reconsider(probability, BREAST, ALONE), probability, atol=1e-6)
+
+
+def test_company_raises_and_solitude_lowers():
+    probability = marked([*group_at(200, 200), (800, 800)])
+    result = reconsider(probability, BREAST, LEARNT)
+    assert result[200, 200] > 0.5 > 0.3 > result[800, 800]
+
+
+def test_scattered_candidates_do_not_vouch_for_one_another():
+    everywhere = [(row, col) for row in range(50, 950, 100) for col in range(50, 950, 100)]
+    scattered = reconsider(marked(everywhere), BREAST, LEARNT)
+    grouped = reconsider(marked(group_at(450, 450)), BREAST, LEARNT)
+    assert scattered.max() < grouped.max()
+
+
+def test_a_candidate_is_no_neighbour_of_its_own():
+    small, large = find_candidates(marked([(500, 500)], 0.1), BREAST), None
+    large = find_candidates(marked([(500, 500)], 0.99), BREAST)
+    assert small.evidence[0, 1:] == pytest.approx(0, abs=1e-9)
+    assert large.evidence[0, 1:] == pytest.approx(0, abs=1e-9)
+
+
+def test_at_the_breasts_edge_half_a_neighbourhood_counts_as_a_whole_one():
+    inside = BREAST.copy()
+    inside[:, 500:] = False
+    line = [(row, 496) for row in range(300, 700, 20)]
+    middle = find_candidates(marked(line), BREAST).evidence[10, 1]
+    edge = find_candidates(marked(line), inside).evidence[10, 1]
+    assert np.expm1(edge) == pytest.approx(2 * np.expm1(middle), rel=0.15)
+
+
+def test_a_candidate_ends_where_a_fifth_of_its_height_is_left():
+    probability = np.zeros((60, 60), np.float32)
+    probability[20:40, 20:40] = 0.1
+    probability[26:30, 26:30] = 0.9
+    labels = find_candidates(probability, np.ones((60, 60), bool)).labels
+    near = labels[22:34, 22:34] > 0
+    assert near.sum() == 16
+
+
+def test_a_faint_candidate_survives_beside_a_plain_one():
+    probability = marked([(100, 100)], 0.95) + marked([(100, 106)], 0.06)
+    assert find_candidates(probability, BREAST).labels.max() == 2
+
+
+def test_nothing_below_the_floor_is_a_candidate():
+    probability = marked([(100, 100)], FLOOR * 0.9)
+    assert not find_candidates(probability, BREAST).labels.any()
+    assert not reconsider(probability, BREAST, LEARNT).any()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 3))
+def test_turning_the_image_turns_the_result(seed, turns):
+    rng = np.random.default_rng(seed)
+    probability = marked(rng.integers(0, 396, (12, 2)), 0.5, (400, 400))
+    inside = np.ones((400, 400), bool)
+    turned = reconsider(np.rot90(probability, turns), inside, LEARNT)
+    assert np.allclose(turned, np.rot90(reconsider(probability, inside, LEARNT), turns), atol=0.05)
+
+
+def sheet_of(mcs, others):
+    labels = np.zeros(BREAST.shape, np.uint8)
+    for row, col in mcs:
+        labels[row : row + 4, col : col + 4] = MC
+    return Sheet(np.ones(BREAST.shape, np.float16), labels), marked([*mcs, *others])
+
+
+def test_what_is_learnt_tells_groups_from_scattered_marks():
+    rng = np.random.default_rng(5)
+    made = [
+        sheet_of(group_at(*rng.integers(200, 700, 2)), rng.integers(0, 990, (8, 2)))
+        for _ in range(6)
+    ]
+    scores = {id(sheet): probability for sheet, probability in made}
+    learnt = fit_neighbourhood(lambda sheet: scores[id(sheet)], [sheet for sheet, _ in made])
+    assert learnt.near > 0
+    sheet, probability = made[0]
+    result = reconsider(probability, BREAST, learnt)
+    assert result[sheet.labels == MC].min() > result[(sheet.labels != MC) & (result > 0)].mean()
+
+
+def test_marks_on_what_is_ignored_teach_nothing():
+    sheet, probability = sheet_of(group_at(300, 300), [(800, 800)])
+    sheet.labels[800:804, 800:804] = IGNORED
+    assert fit_neighbourhood(lambda _: probability, [sheet]) is None
+
+
+def test_without_candidates_of_both_kinds_there_is_nothing_to_learn():
+    sheet, probability = sheet_of(group_at(300, 300), [])
+    assert fit_neighbourhood(lambda _: probability, [sheet]) is None
+    assert fit_neighbourhood(lambda _: np.zeros(BREAST.shape, np.float32), [sheet]) is None
