@@ -23,7 +23,7 @@ from .mammogram import Mammogram
 from .model import Model
 from .neighbours import reconsider
 from .progress import Part, Progress, Silent
-from .resampling import resize_mask, sample
+from .resampling import resize_mask, sample, sample_plateaus
 from .settings import Settings
 from .splitting import distinct_calcifications
 from .working import WorkingBreast, working_breast
@@ -80,7 +80,7 @@ def score(
     _require_a_patch(mammogram, working, model)
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
     probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.98))
-    if settings.neighbours and model.neighbourhood is not None:
+    if _weighs_neighbours(model, settings):
         probability = reconsider(probability, working.inside, model.neighbourhood)
     return _on_own_grid(mammogram, breast, working, (candidates, probability), (model, settings))
 
@@ -166,6 +166,10 @@ def _segmentate(
     return score_pixels_dense(working.values, candidates, network, work)
 
 
+def _weighs_neighbours(model: Model, settings: Settings) -> bool:
+    return settings.neighbours and model.neighbourhood is not None
+
+
 def _on_own_grid(mammogram: Mammogram, breast, working: WorkingBreast, maps, made_by) -> Scores:
     """Bring the maps to the image's own grid."""
     (candidates, probability), (model, settings) = maps, made_by
@@ -176,7 +180,9 @@ def _on_own_grid(mammogram: Mammogram, breast, working: WorkingBreast, maps, mad
     own_probability = np.zeros(shape, np.float32)
     found = own_candidates[box]
     # Interpolation reaches a pixel beyond the candidates, and rounding beyond 0 and 1.
-    own_probability[box][found] = np.clip(sample(probability, working.own_shape)[found], 0, 1)
+    brought = sample_plateaus if _weighs_neighbours(model, settings) else sample
+    values = brought(probability, working.own_shape)[found]
+    own_probability[box][found] = np.clip(values, 0, 1)
     deviation = np.zeros(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
     return Scores(

@@ -57,6 +57,18 @@ def sample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.array(sampled)
 
 
+def sample_plateaus(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """As `sample`, of values that are level all over a region and 0 between regions.
+
+    They stay level, and a region ends where it covers half of a pixel: between its height
+    and 0, a threshold on interpolated values would draw it larger or smaller.
+    """
+    if values.shape == shape:
+        return values
+    cover = sample((values > 0).astype(np.float32), shape)
+    return np.where(cover >= 0.5, sample(values, shape) / np.maximum(cover, 0.5), 0)
+
+
 def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A bool mask on a (rows, cols) grid: True where it covers at least half."""
     if mask.shape == shape:

@@ -5,6 +5,7 @@ from MicrocalcSegmentationLib.resampling import (
     resize,
     resize_mask,
     sample,
+    sample_plateaus,
     wide_blur,
     working_shape,
 )
@@ -71,3 +72,20 @@ def _bump(shape, spacing_mm):
 def _centre_of_mass(values):
     rows, cols = np.indices(values.shape)
     return np.array([(rows * values).sum(), (cols * values).sum()]) / values.sum()
+
+
+@given(st.floats(0.05, 1), st.floats(0.5, 1.6))
+def test_a_plateau_keeps_its_height_and_its_area(height, scale):
+    values = np.zeros((90, 80), np.float32)
+    values[20:40, 30:60] = height
+    shape = tuple(round(size * scale) for size in values.shape)
+    brought = sample_plateaus(values, shape)
+    region = brought > 0
+    assert np.allclose(brought[region], height, rtol=1e-4)
+    area = region.sum() * (90 / shape[0]) * (80 / shape[1])
+    assert abs(area - 600) < 60
+
+
+def test_plateaus_on_the_same_grid_are_left_alone():
+    values = np.eye(5, dtype=np.float32)
+    assert sample_plateaus(values, (5, 5)) is values

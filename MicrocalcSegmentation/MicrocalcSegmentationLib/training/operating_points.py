@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.ndimage import center_of_mass, label
+from scipy.ndimage import label
 from scipy.optimize import minimize
 
+from ..calcifications import label_calcifications
 from ..clusters import group
 from ..model import OperatingPoint
 from ..settings import METHOD_SPACING_MM, Settings
@@ -14,6 +15,7 @@ from .sheets import IGNORED, MC, Sheet
 NEGATIVES_KEPT = 50  # one in so many is looked at when calibrating; there are millions
 CANDIDATES = tuple(round(0.02 * step, 2) for step in range(2, 50))
 _TOUCHING = np.ones((3, 3))
+_SPACING_MM = (METHOD_SPACING_MM, METHOD_SPACING_MM)
 _SMALLEST = 1e-7  # probability; float32 knows none nearer to 1
 
 Score = Callable[[np.ndarray], np.ndarray]
@@ -91,15 +93,16 @@ def operating_points(
 
 def _marks(mask: np.ndarray, sheet: Sheet, mcs: np.ndarray) -> tuple[int, int, int]:
     """MCs found, false MCs and false clusters of a mask."""
-    regions, total = label(mask, _TOUCHING)
-    sizes = np.bincount(regions.ravel(), minlength=total + 1)
-    large = sizes * METHOD_SPACING_MM**2 >= Settings().min_mc_area_mm2 * (1 - 1e-9)
-    large[0] = False
-    hits = np.unique(mcs[large[regions]])
-    numbers = np.flatnonzero(large)
-    touched = np.isin(numbers, np.unique(regions[sheet.labels != 0]))
-    places = np.array(center_of_mass(mask, regions, numbers)).reshape(-1, 2) * METHOD_SPACING_MM
-    false_groups = sum(not touched[members].any() for members in group(places))
+    labels = label_calcifications(mask, _SPACING_MM, Settings().min_mc_area_mm2)
+    pixels = np.flatnonzero(labels)
+    numbers = labels.ravel()[pixels] - 1
+    sizes = np.bincount(numbers)
+    touched = np.zeros(len(sizes), bool)
+    touched[numbers[sheet.labels.ravel()[pixels] != 0]] = True
+    rows_cols = np.divmod(pixels, mask.shape[1])
+    middles = np.stack([np.bincount(numbers, side) / sizes for side in rows_cols], axis=1)
+    false_groups = sum(not touched[members].any() for members in group(middles * _SPACING_MM))
+    hits = np.unique(mcs.ravel()[pixels])
     return int(np.count_nonzero(hits)), int(np.count_nonzero(~touched)), false_groups
 
 

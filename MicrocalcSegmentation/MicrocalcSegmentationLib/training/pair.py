@@ -49,8 +49,8 @@ class Recipe:
     architecture: Architecture = field(default_factory=Architecture)
     detector_steps: int = 1200
     segmentator_steps: int = 2400
-    mcs_kept: float = 0.98
-    false_clusters: float = 0.2
+    mcs_kept: float = 0.95
+    false_clusters: float = 0.05
 
 
 def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progress) -> Model:
@@ -88,7 +88,7 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
 
     def within_windows(sheet: Sheet) -> np.ndarray:
         passed = detector.candidates(sheet, detector_threshold)
-        return np.where(passed, segment(sheet.pixels.astype(np.float32)), np.float32(0))
+        return segment(sheet.pixels.astype(np.float32), passed)
 
     # Half to learn the weights from, half to see what comes of them.
     neighbourhood = fit_neighbourhood(within_windows, sparse[::2])
@@ -162,12 +162,15 @@ def _network(which, recipe: Recipe, sheets, work_folder: Path, progress: Progres
     return network, checks
 
 
-def _dense_scores(networks, recipe: Recipe) -> Callable[[np.ndarray], np.ndarray]:
+def _dense_scores(networks, recipe: Recipe) -> Callable[..., np.ndarray]:
     return dense_scores(networks["segmentator"], recipe.architecture)
 
 
-def dense_scores(network, architecture: Architecture) -> Callable[[np.ndarray], np.ndarray]:
-    """What gives the (rows, cols) probability at every pixel, by a network in training."""
+def dense_scores(network, architecture: Architecture) -> Callable[..., np.ndarray]:
+    """What gives the (rows, cols) probability by a network in training: (pixels, where=None).
+
+    where: (rows, cols) bool, the pixels that are asked for, with 0 elsewhere; None for all.
+    """
     from ..inference.dense import score_pixels_dense
     from ..inference.engines.keras_engine import dense_network
     from ..inference.windows import Work
@@ -175,9 +178,11 @@ def dense_scores(network, architecture: Architecture) -> Callable[[np.ndarray], 
 
     dense = dense_network(network, architecture)
 
-    def score(pixels: np.ndarray) -> np.ndarray:
-        everywhere = np.ones(pixels.shape, bool)
-        return score_pixels_dense(pixels, everywhere, dense, Work(1, Silent(), ""))
+    def score(pixels: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
+        where = np.ones(pixels.shape, bool) if where is None else where
+        if not where.any():
+            return np.zeros(pixels.shape, np.float32)
+        return score_pixels_dense(pixels, where, dense, Work(1, Silent(), ""))
 
     return score
 
