@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 MANIFEST_VERSION = 1
-DEFAULT_MODEL = "second"
+DEFAULT_MODEL = "third"
 NETWORKS = ("detector", "segmentator")
 FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`
 

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 2500,5000; about 35 and 50 minutes on one core)",
+        "(default: 2500,5000; about 36 and 47 minutes on one core)",
     )
     _add_samples(parser)
     _add_sheets(parser)

@@ -49,7 +49,7 @@ class Recipe:
     architecture: Architecture = field(default_factory=Architecture)
     detector_steps: int = 1200
     segmentator_steps: int = 2400
-    mcs_kept: float = 0.95
+    mcs_kept: float = 0.98
     false_clusters: float = 0.05
 
 
