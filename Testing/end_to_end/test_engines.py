@@ -34,7 +34,7 @@ def test_both_engines_give_the_same_findings(case):
         segment(
             case.mammogram,
             load_model(),
-            Settings(engine=engine, threshold=0.3, neighbours=False),
+            Settings(engine=engine, threshold=0.1, neighbours=False),
         )
         for engine in ("onnx", "keras")
     )
