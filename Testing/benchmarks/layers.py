@@ -68,7 +68,7 @@ def table(model: Model, rate: float) -> str:
 def _row(which: str, step: Step, rate: float) -> str:
     if not step.operations:
         return f"| {which}, {step.name} | | {1e3 * step.seconds:.1f} | |"
-    share = f"{100 * step.operations / step.seconds / rate:.0f} %"
+    share = f"{100 * step.operations / step.seconds / rate:.1f} %"
     return (
         f"| {which}, {step.name} | {step.operations / 1e9:.2f} | {1e3 * step.seconds:.1f} "
         f"| {share} |"

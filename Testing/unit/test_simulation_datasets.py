@@ -326,7 +326,7 @@ def _die():
 
 
 RUN = """
-import sys
+import signal, sys
 from MicrocalcSegmentationLib.cli import main
 from MicrocalcSegmentationLib.simulation import plan
 whole = plan.plan
@@ -336,6 +336,8 @@ def small(recipe):
 if __name__ == "__main__":
     from MicrocalcSegmentationLib.simulation import datasets
     datasets.plan = small
+    # As at a terminal; a shell that starts this suite in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
 """
 
