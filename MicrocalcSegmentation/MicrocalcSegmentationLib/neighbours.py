@@ -21,7 +21,7 @@ OUTLINE = 0.2  # of the highest probability near by: where a candidate ends
 OUTLINE_PX = 13  # near by: 0.3 mm to each side
 NEAR_MM, FAR_MM = 2.5, 10.0  # standard deviations of the two neighbourhoods
 CELL_PX = 10  # neighbours are counted on a grid of 0.5 mm
-FEW = 0.3  # expected MCs in a neighbourhood that double the count's logarithm
+FEW = 0.3  # expected MCs; from about so many on, a neighbourhood counts by its logarithm
 
 
 @dataclass(frozen=True)

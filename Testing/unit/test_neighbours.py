@@ -48,7 +48,7 @@ def test_scattered_candidates_do_not_vouch_for_one_another():
 
 
 def test_a_candidate_is_no_neighbour_of_its_own():
-    small, large = find_candidates(marked([(500, 500)], 0.1), BREAST), None
+    small = find_candidates(marked([(500, 500)], 0.1), BREAST)
     large = find_candidates(marked([(500, 500)], 0.99), BREAST)
     assert small.evidence[0, 1:] == pytest.approx(0, abs=1e-9)
     assert large.evidence[0, 1:] == pytest.approx(0, abs=1e-9)

@@ -40,7 +40,7 @@ def draw_found_and_true(findings: Findings, truth: np.ndarray, ignored: np.ndarr
         left = whole.width + 2 * _GAP + (number % _COLUMNS) * (side + _GAP)
         top = 40 + (number // _COLUMNS) * (side + _GAP)
         canvas.paste(_enlarged(findings, layers, crop, side), (left, top))
-        _write(canvas, (left + 6, top + 4), str(number + 1), _BOTH_COLOUR)
+        write_text(canvas, (left + 6, top + 4), str(number + 1), _BOTH_COLOUR)
     _legend(canvas, whole.width + 2 * _GAP)
     return canvas
 
@@ -76,7 +76,7 @@ def _whole(findings: Findings, layers: tuple, crops: list) -> Image.Image:
     height = _HEIGHT - 2 * _GAP
     scale = height / pixels.shape[0]
     width = max(1, round(pixels.shape[1] * scale * col_mm / row_mm))
-    image = _grey(pixels, findings.breast).resize((width, height), Image.Resampling.BOX)
+    image = grey_of(pixels, findings.breast).resize((width, height), Image.Resampling.BOX)
     image = image.convert("RGB")
     draw = ImageDraw.Draw(image)
     across = width / pixels.shape[1]
@@ -86,29 +86,29 @@ def _whole(findings: Findings, layers: tuple, crops: list) -> Image.Image:
     for number, (rows, cols) in enumerate(crops):
         box = (cols.start * across, rows.start * scale, cols.stop * across, rows.stop * scale)
         draw.rectangle(box, outline=_BOTH_COLOUR)
-        _write(image, (box[0] + 4, box[1] + 1), str(number + 1), _BOTH_COLOUR)
+        write_text(image, (box[0] + 4, box[1] + 1), str(number + 1), _BOTH_COLOUR)
     return image
 
 
 def _enlarged(findings: Findings, layers: tuple, window: tuple, side: int) -> Image.Image:
     pixels = findings.mammogram.pixels[window]
-    grey = _grey(pixels, np.ones(pixels.shape, bool))
+    grey = grey_of(pixels, np.ones(pixels.shape, bool))
     image = np.array(grey.resize((side, side), Image.Resampling.BICUBIC).convert("RGB"))
-    outlines = [_outline(mask[window], side) for mask, _ in layers]
+    outlines = [outline_of(mask[window], side) for mask, _ in layers]
     for outline, (_, colour) in zip(outlines, layers, strict=True):
         image[outline] = colour
     image[outlines[1] & outlines[2]] = _BOTH_COLOUR
     return Image.fromarray(image)
 
 
-def _outline(mask: np.ndarray, side: int) -> np.ndarray:
-    """Two pixels wide, around the MC, so that the MC itself stays in sight."""
+def outline_of(mask: np.ndarray, side: int) -> np.ndarray:
+    """(side, side) bool: two pixels wide, around the MC, so that the MC itself stays in sight."""
     large = np.array(Image.fromarray(mask).resize((side, side), Image.Resampling.NEAREST))
     around = binary_dilation(large, iterations=2)
     return binary_dilation(around, iterations=2) & ~around
 
 
-def _grey(pixels: np.ndarray, inside: np.ndarray) -> Image.Image:
+def grey_of(pixels: np.ndarray, inside: np.ndarray) -> Image.Image:
     """8-bit, stretched over what the inside holds."""
     values = pixels[inside] if inside.any() else pixels
     low, high = np.percentile(values, [1, 99.8])
@@ -125,8 +125,9 @@ def _legend(canvas: Image.Image, left: int) -> None:
     for number, (colour, text) in enumerate(entries):
         start = left + 120 * number
         draw.rectangle((start, 12, start + 16, 28), fill=colour)
-        _write(canvas, (start + 24, 8), text, colour)
+        write_text(canvas, (start + 24, 8), text, colour)
 
 
-def _write(image: Image.Image, at: tuple[float, float], text: str, colour: tuple) -> None:
+def write_text(image: Image.Image, at: tuple[float, float], text: str, colour: tuple) -> None:
+    """At its top left corner, (x, y)."""
     ImageDraw.Draw(image).text(at, text, colour, font=ImageFont.load_default(_FONT))

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import binary_dilation
+from PIL import Image
 
 from ..findings import Findings
 from .comparison import Comparison
-from .picture import FOUND_COLOUR, TRUE_COLOUR
+from .picture import FOUND_COLOUR, TRUE_COLOUR, grey_of, outline_of, write_text
 
 KINDS = (
     "true clusters, marked",
@@ -24,7 +23,7 @@ _SIDE = 200  # of a crop on the page, pixels
 _EACH = 3  # of a kind from one image, so that no image fills the page
 _ACROSS = 4  # pairs in a row of the page
 _ROWS = 2
-_GAP, _TEXT, _FONT = 6, 26, 16
+_GAP, _TEXT = 6, 30
 _PAPER, _INK = (24, 24, 24), (230, 230, 230)
 
 
@@ -78,15 +77,15 @@ def draw_page(crops: list[Crop]) -> Image.Image:
     page = Image.new("RGB", (width, sum(heights) + _TEXT + _GAP), _PAPER)
     top = _GAP
     for (text, shown), height in zip(rows, heights, strict=True):
-        _write(page, (_GAP, top), text, _INK)
+        write_text(page, (_GAP, top), text, _INK)
         for number, pixels in enumerate(shown):
             left = _GAP + number % _ACROSS * (2 * _SIDE + _GAP)
             page.paste(
                 Image.fromarray(pixels), (left, top + _TEXT + number // _ACROSS * (_SIDE + _GAP))
             )
         top += height
-    _write(page, (_GAP, top), "10 mm each; found", FOUND_COLOUR)
-    _write(page, (170, top), "true", TRUE_COLOUR)
+    write_text(page, (_GAP, top), "10 mm each; found", FOUND_COLOUR)
+    write_text(page, (210, top), "true", TRUE_COLOUR)
     return page
 
 
@@ -111,17 +110,9 @@ def _crop(findings: Findings, mask: np.ndarray, middle: np.ndarray) -> np.ndarra
     size = np.minimum(size, pixels.shape)
     start = np.clip((middle - size / 2).astype(int), 0, np.array(pixels.shape) - size)
     window = tuple(slice(int(a), int(a + n)) for a, n in zip(start, size, strict=True))
-    values = pixels[window].astype(np.float64)
-    low, high = np.percentile(values, [0.5, 99.8])
-    grey = (255 * np.clip((values - low) / max(high - low, 1e-6), 0, 1)).astype(np.uint8)
-    plain = Image.fromarray(grey).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).convert("RGB")
+    grey = grey_of(pixels[window], np.ones(size, bool))
+    plain = grey.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC).convert("RGB")
     drawn = np.array(plain)
     for marks, colour in ((mask, TRUE_COLOUR), (findings.mask, FOUND_COLOUR)):
-        image = Image.fromarray(marks[window]).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-        around = binary_dilation(np.array(image), iterations=2)
-        drawn[binary_dilation(around) & ~around] = colour
+        drawn[outline_of(marks[window], _SIDE)] = colour
     return np.hstack([np.array(plain), drawn])
-
-
-def _write(page: Image.Image, at: tuple[int, int], text: str, colour: tuple) -> None:
-    ImageDraw.Draw(page).text(at, text, colour, font=ImageFont.load_default(_FONT))
