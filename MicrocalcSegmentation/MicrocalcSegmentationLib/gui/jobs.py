@@ -126,7 +126,8 @@ def detect(place: Place, volumes: Sequence, options: Options) -> Job:
         place.worker.score(mammogram, block, options.settings, options.model)
         content = yield from _answer(place, part)
         place.runs_on = content["runs_on"]
-        found.append(_unpacked(volume, Scored(mammogram, block, content["scores"]), content))
+        scored = Scored(mammogram, block, content["scores"])
+        found.append((yield from _unpacked(volume, scored, content)))
         yield
     return (yield from _write(place, found, options.with_probability))
 
@@ -137,7 +138,7 @@ def rethreshold(place: Place, kept: Sequence[Kept], threshold: float, keep: bool
     for part, one in _parts(kept):
         place.worker.describe(one.scored, threshold)
         content = yield from _answer(place, part)
-        found.append(_unpacked(one.volume, one.scored, content))
+        found.append((yield from _unpacked(one.volume, one.scored, content)))
         yield
     return (yield from _write(place, found, keep))
 
@@ -161,7 +162,7 @@ def update(place: Place, kept: Sequence[Kept], keep: bool) -> Job:
     for part, one in _parts(kept):
         place.worker.describe_mask(one.scored)
         content = yield from _answer(place, part)
-        found.append(_unpacked(one.volume, one.scored, content))
+        found.append((yield from _unpacked(one.volume, one.scored, content)))
         yield
     return (yield from _write(place, found, keep))
 
@@ -215,8 +216,9 @@ def _answer(place: Place, part: _Part) -> Generator[object, None, dict]:
         yield WAIT
 
 
-def _unpacked(volume, scored: Scored, content: dict) -> _Found:
-    findings, on_mcs = messages.unpack_findings(content["findings"], scored.scores)
+def _unpacked(volume, scored: Scored, content: dict) -> Generator[object, None, _Found]:
+    steps = messages.unpack_findings_in_steps(content["findings"], scored.scores)
+    findings, on_mcs = yield from steps
     return _Found(Kept(volume, scored, findings, content["findings"]), on_mcs)
 
 

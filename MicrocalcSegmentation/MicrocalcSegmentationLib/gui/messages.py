@@ -6,6 +6,7 @@ are, come as text.
 """
 
 import base64
+from collections.abc import Generator
 from dataclasses import asdict
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..export.segments import Marked, marked
 from ..findings import Calcification, Cluster, Findings, Scores
 from ..geometry import Geometry
 from ..mammogram import Mammogram, Source
+from ..mrml.steps import bands_of, finished
 from ..settings import Settings
 from .blocks import Block
 
@@ -87,10 +89,19 @@ def pack_findings(findings: Findings) -> dict:
 
 def unpack_findings(packed: dict, scores: Scores) -> tuple[Findings, Marked]:
     """The findings with labels of their own, and which pixels of them are marked."""
+    return finished(unpack_findings_in_steps(packed, scores))
+
+
+def unpack_findings_in_steps(
+    packed: dict, scores: Scores
+) -> Generator[None, None, tuple[Findings, Marked]]:
+    """As `unpack_findings`, in short steps."""
     settings = Settings(**packed["settings"])
     on_mcs = Marked(_numbers_in(packed["places"]), _numbers_in(packed["numbers"]))
-    # Memory that nobody writes to takes no time; a copy of all labels would.
-    labels = np.zeros(scores.probability.shape, np.int32)
+    labels = np.empty(scores.probability.shape, np.int32)
+    for band in bands_of(labels):
+        labels[band] = 0
+        yield
     labels.ravel()[on_mcs.places] = on_mcs.numbers
     findings = Findings(
         mammogram=scores.mammogram,
