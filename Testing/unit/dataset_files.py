@@ -1,0 +1,64 @@
+"""Small files of the kinds that data sets hold, and what the tests of importers ask of one."""
+
+import pydicom
+import SimpleITK as sitk
+from MicrocalcSegmentationLib.simulation.dicom_mg import Encoding, write_dicom_mg
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+
+def write_image(path, mammogram, seed=1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_dicom_mg(path, mammogram, Encoding(grey_range=(0, 4095)), seed)
+    return path
+
+
+def write_nrrd(path, values, spacing_mm=0.1, origin=(0.0, 0.0, 0.0), tags=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = sitk.GetImageFromArray(values[None])
+    image.SetSpacing((spacing_mm, spacing_mm, 1.0))
+    image.SetOrigin(origin)
+    for key, value in (tags or {}).items():
+        image.SetMetaData(key, value)
+    sitk.WriteImage(image, str(path))
+
+
+def only(dataset):
+    assert dataset.problems == ()
+    (image,) = dataset.images
+    return image
+
+
+def problem(dataset):
+    (found,) = dataset.problems
+    return str(found)
+
+
+def basic_dataset(sop_class, shape):
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID = sop_class
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = generate_uid()
+    dataset.Modality, dataset.PatientID = "MG", "x"
+    dataset.Rows, dataset.Columns = shape
+    dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    return dataset
+
+
+def write_secondary(path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset = basic_dataset("1.2.840.10008.5.1.4.1.1.7", values.shape)
+    bits = values.itemsize * 8
+    dataset.BitsAllocated = dataset.BitsStored = bits
+    dataset.HighBit = bits - 1
+    data = values.tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def drop_spacing(path):
+    dataset = pydicom.dcmread(path)
+    del dataset.ImagerPixelSpacing
+    dataset.save_as(path)

@@ -1,0 +1,100 @@
+"""CBIS-DDSM, in small files of the published layout."""
+
+import numpy as np
+import pytest
+from dataset_files import drop_spacing, only, problem, write_image, write_secondary
+from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.datasets.annotated import CLUSTER_LEVEL
+
+
+@pytest.fixture
+def cbis(tmp_path, make_breast):
+    """A function that adds a view to a folder laid out like CBIS-DDSM; `root` is the folder."""
+    columns = (
+        "patient_id,breast density,left or right breast,image view,abnormality id,"
+        "abnormality type,calc type,calc distribution,assessment,pathology,subtlety,"
+        "image file path,cropped image file path,ROI mask file path\n"
+    )
+
+    def add(patient, view, mammogram, regions, table="train", swapped=False, renamed=False):
+        prefix = "Calc-Training" if table == "train" else "Calc-Test"
+        base = f"{prefix}_{patient}_{view}"
+        named = f"{base}/1.3.6.1.4.1.9590.1/1.3.6.1.4.1.9590.2/000000.dcm"
+        lines = []
+        if mammogram is not None:
+            path = f"{base}/07-20-2016-DDSM-NA-1/1.0-full-2/1-1.dcm" if renamed else named
+            write_image(tmp_path / "CBIS-DDSM" / path, mammogram)
+            drop_spacing(tmp_path / "CBIS-DDSM" / path)
+        for number, region in enumerate(regions or [np.ones((2, 2), bool)], 1):
+            series = f"{base}_{number}/1.3.6.1.4.1.9590.3/1.3.6.1.4.1.9590.4"
+            files = [f"{series}/000000.dcm", f"{series}/000001.dcm"]
+            crop, mask = files[::-1] if swapped else files
+            lines.append(
+                f"{patient},3,{view.split('_')[0]},{view.split('_')[1]},{number},calcification,"
+                f'PLEOMORPHIC,CLUSTERED,4,MALIGNANT,4,{named},"{files[0]}\n","{files[1]}\n"\n'
+            )
+            if not regions:
+                continue
+            if renamed:
+                folder = f"{base}_{number}/07-20-2016-DDSM-NA-9/1.0-ROI-mask-images-3"
+                crop, mask = f"{folder}/1-1.dcm", f"{folder}/1-2.dcm"
+            grey = make_breast(number)[0].pixels[:37, :41]
+            write_secondary(tmp_path / "CBIS-DDSM" / crop, grey.astype(np.uint16))
+            write_secondary(tmp_path / "CBIS-DDSM" / mask, region.astype(np.uint8) * 255)
+        csv = tmp_path / f"calc_case_description_{table}_set.csv"
+        before = csv.read_text() if csv.is_file() else columns
+        csv.write_text(before + "".join(lines))
+
+    add.root = tmp_path
+    return add
+
+
+def test_a_view_is_read_with_all_its_regions(cbis, make_breast):
+    mammogram, _ = make_breast(1, 0.05)
+    regions = [np.zeros(mammogram.pixels.shape, bool) for _ in range(2)]
+    regions[0][100:150, 60:90] = True
+    regions[1][300:320, 40:80] = True
+    cbis("P_00005", "RIGHT_CC", mammogram, regions)
+    image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
+    assert image.name == "Calc-Training_P_00005_RIGHT_CC"
+    assert (image.patient, image.kind, image.level) == ("P_00005", "film", CLUSTER_LEVEL)
+    annotation = image.load()
+    assert (annotation.mask == regions[0] | regions[1]).all()
+    assert (annotation.mammogram.pixels == mammogram.pixels).all()
+
+
+def test_crop_and_mask_may_have_changed_places(cbis, make_breast):
+    mammogram, _ = make_breast(1, 0.05)
+    region = np.zeros(mammogram.pixels.shape, bool)
+    region[100:150, 60:90] = True
+    cbis("P_00005", "LEFT_MLO", mammogram, [region], swapped=True)
+    image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
+    assert (image.load().mask == region).all()
+
+
+def test_tcias_newer_folder_names_are_found_as_well(cbis, make_breast):
+    mammogram, _ = make_breast(1, 0.05)
+    region = np.zeros(mammogram.pixels.shape, bool)
+    region[100:150, 60:90] = True
+    cbis("P_00005", "LEFT_MLO", mammogram, [region], renamed=True)
+    image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
+    assert (image.load().mask == region).all()
+
+
+def test_the_official_test_set_stays_one(cbis, make_breast):
+    region = np.ones(make_breast(1, 0.05)[1].shape, bool)
+    cbis("P_00038", "LEFT_CC", make_breast(1, 0.05)[0], [region], table="test")
+    cbis("P_00005", "LEFT_CC", make_breast(2, 0.05)[0], [region], table="train")
+    splits = {image.patient: image.split for image in open_dataset(cbis.root).images}
+    assert splits == {"P_00005": None, "P_00038": "test"}
+
+
+def test_a_mask_of_another_size_and_a_missing_image_are_problems(cbis, make_breast):
+    mammogram, _ = make_breast(1, 0.05)
+    cbis("P_00005", "LEFT_CC", mammogram, [np.ones((40, 50), bool)])
+    cbis("P_00006", "LEFT_CC", None, [])
+    dataset = open_dataset(cbis.root, spacing_mm=(0.05, 0.05))
+    assert "P_00006" in problem(dataset)
+    assert "the image that the table names is not there; download it" in problem(dataset)
+    (found,) = dataset.images[0].load().problems
+    assert "the mask has 40 x 50 pixels, its image 800 x 640; exclude" in str(found)

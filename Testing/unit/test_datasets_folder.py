@@ -1,0 +1,227 @@
+"""Folders of images and masks, as users keep them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from dataset_files import (
+    basic_dataset,
+    only,
+    problem,
+    write_image,
+    write_nrrd,
+)
+from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
+from MicrocalcSegmentationLib.training.datasets import open_dataset
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+from pydicom.uid import generate_uid
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "png", "mha", "tif"])
+def test_a_mask_of_any_type_beside_an_image(tmp_path, make_breast, ending):
+    mammogram, mask = make_breast(1)
+    write_image(tmp_path / "a" / "left.dcm", mammogram)
+    path = tmp_path / "a" / f"left_mask.{ending}"
+    if ending == "png":
+        Image.fromarray(mask.astype(np.uint8) * 255).save(path)
+    elif ending == "tif":
+        sitk.WriteImage(sitk.GetImageFromArray(mask.astype(np.uint8)), str(path))
+    else:
+        write_nrrd(path, mask.astype(np.uint8))
+    image = only(open_dataset(tmp_path))
+    annotation = image.load()
+    assert (annotation.mask == mask).all()
+    assert (annotation.mammogram.pixels == mammogram.pixels).all()
+    assert not annotation.uncertain.any()
+    assert (image.name, image.source, image.level) == ("left", "folder a", "mc")
+
+
+def test_what_simulate_writes_is_known_as_simulated(tmp_path):
+    options = CaseOptions(kind="film", spacing_mm=0.1, shape=(600, 400), clusters=1)
+    case = simulate_case(5, options)
+    write_case(case, tmp_path)
+    image = only(open_dataset(tmp_path))
+    assert (image.source, image.kind) == ("simulated", "film")
+    assert image.patient == "SYNTHETIC-5"
+    assert case.mask.any()
+    assert case.ignored.any()
+    assert (image.load().mask == case.mask).all()
+    assert (image.load().uncertain == case.ignored).all()
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".png", ".seg.nrrd"])
+def test_pixels_to_ignore_are_uncertain_where_they_are_no_mc(tmp_path, make_breast, ending):
+    mammogram, mask = make_breast(1)
+    write_image(tmp_path / "left.dcm", mammogram)
+    write_nrrd(tmp_path / "left_mask.nrrd", mask.astype(np.uint8))
+    ignored = np.roll(mask, 2, axis=1)
+    path = tmp_path / f"left_ignored{ending}"
+    if ending == ".png":
+        Image.fromarray(ignored.astype(np.uint8) * 255).save(path)
+    else:
+        write_nrrd(path, ignored.astype(np.uint8))
+    image = only(open_dataset(tmp_path))
+    assert [file.name for file in image.files] == ["left.dcm", "left_mask.nrrd", path.name]
+    assert (image.load().mask == mask).all()
+    assert (image.load().uncertain == (ignored & ~mask)).all()
+
+
+def test_a_cropped_and_shifted_segmentation_lies_where_its_header_says(tmp_path, make_breast):
+    mammogram, mask = make_breast(2)
+    geometry = replace(mammogram.geometry, origin_lps=(12.0, -3.5, 0.0))
+    mammogram = replace(mammogram, geometry=geometry)
+    values = np.zeros(mask.shape, np.uint8)
+    values[:], values[mask] = 2, 1  # 2: the breast, segmented as well
+    values[:5] = 0
+    row, col = 5, 0
+    tags = {
+        "Segment0_Name": "cluster 1",
+        "Segment0_LabelValue": "1",
+        "Segment1_Name": "Breast",
+        "Segment1_LabelValue": "2",
+    }
+    origin = tuple(geometry.position_lps(np.array([row, col])))
+    write_nrrd(tmp_path / "x.nrrd", mammogram.pixels, origin=geometry.origin_lps)
+    path = tmp_path / "corrected" / "x.seg.nrrd"
+    write_nrrd(path, values[row:], origin=origin, tags=tags)
+    assert (only(open_dataset(tmp_path)).load().mask == mask).all()
+    write_nrrd(path, values[row:], origin=(origin[0] - 14, *origin[1:]), tags=tags)
+    with pytest.raises(InputError, match=r"marked pixels lie outside the image"):
+        only(open_dataset(tmp_path)).load()
+
+
+def test_what_segment_writes_comes_back_as_training_data(tmp_path, make_findings):
+    from MicrocalcSegmentationLib.export.nrrd import write_segmentation
+
+    findings = make_findings()
+    write_nrrd(tmp_path / "film.nrrd", findings.mammogram.pixels, 0.1)
+    (tmp_path / "results").mkdir()
+    write_segmentation(findings, tmp_path / "results" / "film.seg.nrrd")
+    assert (only(open_dataset(tmp_path)).load().mask == (findings.labels > 0)).all()
+
+
+def test_a_dicom_segmentation_goes_with_the_image_it_refers_to(tmp_path, make_breast):
+    first, second = make_breast(1), make_breast(2)
+    one = write_image(tmp_path / "one.dcm", first[0], seed=1)
+    two = write_image(tmp_path / "two.dcm", second[0], seed=2)
+    breast = np.ones(first[1].shape, bool)
+    write_dicom_seg(tmp_path / "from_pacs" / "b", {"MC": second[1], "Breast": breast}, two)
+    write_dicom_seg(tmp_path / "from_pacs" / "a", {"MC": first[1]}, one)
+    dataset = open_dataset(tmp_path)
+    assert dataset.problems == ()
+    for image, (_, mask) in zip(dataset.images, (first, second), strict=True):
+        assert (image.load().mask == mask).all()
+
+
+def test_patient_kind_and_split_come_from_table_then_json_then_header(tmp_path, make_breast):
+    for name in ("a", "b", "c"):
+        mammogram, mask = make_breast(ord(name))
+        write_image(tmp_path / f"{name}.dcm", mammogram, seed=ord(name))
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8))
+    (tmp_path / "a.json").write_text(json.dumps({"patient": "J", "kind": "digital"}))
+    (tmp_path / "b.json").write_text(json.dumps({"patient": "J", "positive": True}))
+    table = "image,patient,kind,split\na.dcm,T,film,test\n"
+    (tmp_path / "cases.csv").write_text(table)
+    a, b, c = open_dataset(tmp_path).images
+    assert (a.patient, a.kind, a.split, a.positive) == ("T", "film", "test", None)
+    assert (b.patient, b.kind, b.split, b.positive) == ("J", "unstated", None, True)
+    assert c.patient == f"SYNTHETIC-{ord('c')}"
+
+
+def test_what_does_not_fit_is_listed_with_file_and_remedy(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    write_image(tmp_path / "alone.dcm", mammogram)
+    write_nrrd(tmp_path / "lost_mask.nrrd", mask.astype(np.uint8))
+    write_image(tmp_path / "twice.dcm", mammogram)
+    for ending in ("_mask.nrrd", ".seg.nrrd"):
+        write_nrrd(tmp_path / f"twice{ending}", mask.astype(np.uint8))
+    write_image(tmp_path / "open.dcm", mammogram)
+    for ending in ("_mask.nrrd", "_ignored.nrrd", "_ignored.seg.nrrd"):
+        write_nrrd(tmp_path / f"open{ending}", mask.astype(np.uint8))
+    write_nrrd(tmp_path / "gone_ignored.nrrd", mask.astype(np.uint8))
+    (tmp_path / "cases.csv").write_text("image,patient\nnowhere.dcm,P\n")
+    found = {problem.image: str(problem) for problem in open_dataset(tmp_path).problems}
+    assert found == {
+        "alone": "alone.dcm: no mask beside it; put alone_mask.nrrd there (all 0 when there "
+        "is no MC), or exclude it",
+        "lost": "lost_mask.nrrd: a mask without an image; put it beside an image called "
+        "lost, or move it away",
+        "twice": "twice.dcm: more than one mask: twice.seg.nrrd, twice_mask.nrrd; keep the "
+        "right one alone",
+        "open": "open.dcm: more than one mask: open_ignored.nrrd, open_ignored.seg.nrrd; keep "
+        "the right one alone",
+        "gone": "gone_ignored.nrrd: a mask without an image; put it beside an image called "
+        "gone, or move it away",
+        "nowhere.dcm": "cases.csv: names the image nowhere.dcm, which is not there; correct "
+        "the table",
+    }
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda mask: (mask[:, 1:], 0.1), r"400 x 319 pixels, its image 400 x 320"),
+        (lambda mask: (mask, 0.08), r"spacing is 0.08 x 0.08 mm, its image's 0.1 x 0.1"),
+    ],
+)
+def test_a_mask_of_another_size_or_spacing_is_refused(tmp_path, make_breast, edit, says):
+    mammogram, mask = make_breast(1)
+    write_image(tmp_path / "a.dcm", mammogram)
+    values, spacing = edit(mask.astype(np.uint8))
+    write_nrrd(tmp_path / "a_mask.nrrd", values, spacing)
+    with pytest.raises(InputError, match=rf"a_mask.nrrd: .*{says}"):
+        only(open_dataset(tmp_path)).load()
+
+
+def test_a_damaged_table_or_mask_is_named(tmp_path, make_breast):
+    mammogram, _ = make_breast(1)
+    write_image(tmp_path / "a.dcm", mammogram)
+    (tmp_path / "a_mask.nrrd").write_bytes(b"NRRD0004\nnonsense")
+    with pytest.raises(InputError, match=r"a_mask.nrrd: cannot be read as a mask"):
+        only(open_dataset(tmp_path)).load()
+    (tmp_path / "cases.csv").write_text("picture\na.dcm\n")
+    assert problem(open_dataset(tmp_path)).startswith("cases.csv: not a table with a column")
+
+
+def test_an_empty_or_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no annotated image in layout 'folder'"):
+        open_dataset(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        open_dataset(tmp_path / "missing")
+    with pytest.raises(InputError, match="layout 'dmid' is unknown"):
+        open_dataset(tmp_path, "dmid")
+
+
+def write_dicom_seg(path, segments, source):
+    """A binary segmentation (DICOM PS3.3 A.51), a frame per segment, without a file ending."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = next(iter(segments.values())).shape
+    dataset = basic_dataset("1.2.840.10008.5.1.4.1.1.66.4", shape)
+    dataset.Modality, dataset.SegmentationType = "SEG", "BINARY"
+    dataset.BitsAllocated = dataset.BitsStored = 1
+    dataset.HighBit, dataset.NumberOfFrames = 0, len(segments)
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2"
+    reference.ReferencedSOPInstanceUID = pydicom.dcmread(source).SOPInstanceUID
+    series = Dataset()
+    series.SeriesInstanceUID = generate_uid()
+    series.ReferencedInstanceSequence = Sequence([reference])
+    dataset.ReferencedSeriesSequence = Sequence([series])
+    dataset.SegmentSequence, dataset.PerFrameFunctionalGroupsSequence = Sequence(), Sequence()
+    for number, name in enumerate(segments, 1):
+        segment, frame, identification = Dataset(), Dataset(), Dataset()
+        segment.SegmentNumber, segment.SegmentLabel = number, name
+        dataset.SegmentSequence.append(segment)
+        identification.ReferencedSegmentNumber = number
+        frame.SegmentIdentificationSequence = Sequence([identification])
+        dataset.PerFrameFunctionalGroupsSequence.append(frame)
+    bits = np.concatenate([mask.ravel() for mask in segments.values()])
+    packed = np.packbits(bits, bitorder="little").tobytes()
+    dataset.PixelData = packed + b"\0" * (len(packed) % 2)
+    dataset.save_as(path, enforce_file_format=True)
