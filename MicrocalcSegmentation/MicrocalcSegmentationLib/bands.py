@@ -1,4 +1,4 @@
-"""Work on an image a band of rows at a time: what is in use stays in the cache, and all
+"""Work on an image a band of rows at a time: no copy of all of it is made on the way, and all
 cores take part, since numpy lets go of Python's lock while it computes."""
 
 import os
@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-BAND_ROWS = 32
+BAND_ROWS = 256  # with fewer, threads wait for Python's lock longer than they compute
 Here = tuple[slice, slice]
 
 
-def in_bands(rows: int, work: Callable[[slice], None]) -> None:
-    """Call work(slice of rows) for bands that together are all rows, in any order."""
-    firsts = range(0, rows, BAND_ROWS)
-    waiting = deque(slice(first, min(first + BAND_ROWS, rows)) for first in firsts)
+def in_bands(rows: int, work: Callable[[slice], None], each: int = 1) -> None:
+    """Call work(slice of rows) for bands that together are all rows, in any order.
+
+    each: how many rows of an image one of these stands for.
+    """
+    high = max(1, BAND_ROWS // each)
+    waiting = deque(slice(first, min(first + high, rows)) for first in range(0, rows, high))
 
     def work_through() -> None:
         # Each thread takes the next band: handing over every one by itself costs more.

@@ -105,7 +105,7 @@ def _block_sums(values: np.ndarray, starts: list) -> np.ndarray:
         lines = np.add.reduceat(part, rows[band] - rows[band.start], axis=0)
         sums[band] = np.add.reduceat(lines, cols, axis=1)
 
-    in_bands(len(rows), add)
+    in_bands(len(rows), add, -(-len(values) // len(rows)))
     return sums
 
 

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import find_objects
 
 from .findings import Calcification
-from .morphology import bounding_box
 from .shapes import axes, kind_of
 
 RING_MM = (0.2, 0.7)  # the local background lies this far from an MC's rim
@@ -64,19 +62,34 @@ def _joined(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         lowest = lowest[lowest]
 
 
+def places_of(labels: np.ndarray) -> np.ndarray:
+    """Flat indices of all pixels that hold a number above 0, sorted."""
+    # NumPy looks through truth values ten times as fast as through integers.
+    return np.flatnonzero(labels > 0)
+
+
+def centroids(labels: np.ndarray) -> np.ndarray:
+    """(n, 2) float64: mean row and column of the pixels of each number from 1."""
+    places = places_of(labels)
+    numbers = labels.ravel()[places] - 1
+    sizes = np.bincount(numbers)
+    sides = divmod(places, labels.shape[1])
+    return np.stack([np.bincount(numbers, side) / sizes for side in sides], axis=1)
+
+
 def find_boxes(labels: np.ndarray) -> list[tuple[slice, slice] | None]:
     """`scipy.ndimage.find_objects`, for labels that are nearly all 0: looks at the rest only."""
-    if not labels.any():
-        return []
-    part = bounding_box(labels)
-    top, left = (side.start for side in part)
+    places = places_of(labels)
+    numbers = labels.ravel()[places].astype(np.intp) - 1
+    first = np.full((2, int(numbers.max(initial=-1)) + 1), max(labels.shape))
+    last = np.full_like(first, -1)
+    for axis, along in enumerate(divmod(places, labels.shape[1])):
+        np.minimum.at(first[axis], numbers, along)
+        np.maximum.at(last[axis], numbers, along)
     return [
-        box and (_moved(box[0], top), _moved(box[1], left)) for box in find_objects(labels[part])
+        (slice(top, bottom + 1), slice(left, right + 1)) if bottom >= 0 else None
+        for top, left, bottom, right in zip(*first.tolist(), *last.tolist(), strict=True)
     ]
-
-
-def _moved(side: slice, by: int) -> slice:
-    return slice(int(side.start + by), int(side.stop + by))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from .calcifications import find_boxes, label_calcifications
+from .calcifications import centroids, find_boxes, label_calcifications, places_of
 from .settings import METHOD_SPACING_MM, Settings
 
 FLOOR = 0.03  # the segmentator's probability; below, a pixel belongs to no candidate
@@ -63,7 +63,7 @@ def reconsider(
     weights = np.array([neighbourhood.slope, neighbourhood.near, neighbourhood.far])
     logits = found.evidence @ weights + neighbourhood.shift
     result = np.zeros(probability.shape, np.float32)
-    places = np.flatnonzero(found.labels)
+    places = places_of(found.labels)
     chances = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
     result.ravel()[places] = chances[found.labels.ravel()[places] - 1]
     return result
@@ -73,16 +73,12 @@ def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:
     """The candidates and what speaks for them; arguments as of `reconsider`."""
     spacing = (METHOD_SPACING_MM, METHOD_SPACING_MM)
     labels = label_calcifications(_outlined(probability), spacing, Settings().min_mc_area_mm2)
-    places = np.flatnonzero(labels)
+    places = places_of(labels)
     numbers = labels.ravel()[places] - 1
     count = int(numbers.max(initial=-1)) + 1
     peaks = np.zeros(count)
     np.maximum.at(peaks, numbers, probability.ravel()[places])
-    sizes = np.bincount(numbers, minlength=count)
-    middles = [
-        np.bincount(numbers, side, count) / sizes for side in divmod(places, labels.shape[1])
-    ]
-    cells = tuple((middle / CELL_PX).astype(int) for middle in middles)
+    cells = tuple((centroids(labels).T / CELL_PX).astype(int))
     breast = _share_of_cells(inside)
     counts = [
         np.log1p(_expected(peaks, cells, breast, mm / METHOD_SPACING_MM / CELL_PX) / FEW)

@@ -141,7 +141,7 @@ def block_means(values: np.ndarray, block: tuple[int, int]) -> np.ndarray:
         lines = sum(part[first :: block[0]] for first in range(block[0]))
         means[band] = sum(lines[:, first :: block[1]] for first in range(block[1]))
 
-    in_bands(rows, reduce)
+    in_bands(rows, reduce, block[0])
     means /= block[0] * block[1]
     return means
 

@@ -8,6 +8,13 @@ from MicrocalcSegmentationLib import bands
 from MicrocalcSegmentationLib.bands import in_bands, in_bands_of
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _low_bands():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bands, "BAND_ROWS", 32)
+        yield
+
+
 @pytest.fixture(params=[1, 3])
 def _cores(request, monkeypatch):
     monkeypatch.setattr(bands, "cores", lambda: request.param)
@@ -15,13 +22,15 @@ def _cores(request, monkeypatch):
 
 @pytest.mark.usefixtures("_cores")
 @pytest.mark.parametrize("rows", [0, 1, 31, 32, 33, 500])
-def test_every_row_is_worked_on_once(rows):
+@pytest.mark.parametrize("each", [1, 5, 100])
+def test_every_row_is_worked_on_once_in_bands_of_that_many_rows_of_the_image(rows, each):
     counts = np.zeros(rows, int)
 
     def work(band):
         counts[band] += 1
+        assert band.stop - band.start <= max(1, 32 / each)
 
-    in_bands(rows, work)
+    in_bands(rows, work, each)
     assert (counts == 1).all()
 
 

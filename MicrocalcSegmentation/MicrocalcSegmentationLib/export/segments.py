@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..calcifications import places_of
 from ..findings import Calcification, Findings
 
 Colour = tuple[float, float, float]
@@ -138,7 +139,7 @@ def segment_map(findings: Findings) -> np.ndarray:
 
 def marked(labels: np.ndarray) -> Marked:
     """Where (rows, cols) labels are not 0."""
-    places = np.flatnonzero(labels).astype(np.int32)
+    places = places_of(labels).astype(np.int32)
     return Marked(places, labels.ravel()[places])
 
 
