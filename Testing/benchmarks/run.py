@@ -26,6 +26,7 @@ from MicrocalcSegmentationLib.working import working_breast
 
 # (rows, cols), mm: the size that Valvano et al. 2019 name, and a usual digital one.
 SIZES = {"full": ((5625, 4095), 0.05), "digital": ((3328, 2560), 0.07)}
+PLAIN_LEVEL = 6.0  # local deviations of a typical MC: that there are clusters is to be found
 SMALL = {"small": ((900, 700), 0.05)}  # --quick
 MARKS = ("<!-- benchmark: made by Testing/benchmarks/run.py -->", "<!-- end of benchmark -->")
 
@@ -85,8 +86,9 @@ def _simulated(folder: Path, quick: bool) -> list[Path]:
     for name, (shape, spacing_mm) in (SMALL if quick else SIZES).items():
         found = sorted((folder / name).glob("*.dcm"))
         if not found:
-            clusters = 1 if quick else 4
-            options = CaseOptions(spacing_mm=spacing_mm, shape=shape, clusters=clusters)
+            options = CaseOptions(
+                spacing_mm=spacing_mm, shape=shape, clusters=1 if quick else 4, level=PLAIN_LEVEL
+            )
             found = [write_case(simulate_case(11, options), folder / name)["image"]]
         images.append(found[0])
     return images
