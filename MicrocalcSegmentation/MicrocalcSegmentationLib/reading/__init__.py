@@ -20,7 +20,6 @@ def read_mammogram(
     mammogram with a known spacing.
     """
     from .dicom import is_dicom, read_dicom
-    from .images import read_image
     from .spacing import users_spacing
 
     path = Path(path)
@@ -28,7 +27,11 @@ def read_mammogram(
     if spacing_mm is not None:
         users_spacing(spacing_mm)
     try:
-        return read_dicom(path, spacing_mm) if is_dicom(start) else read_image(path, spacing_mm)
+        if is_dicom(start):
+            return read_dicom(path, spacing_mm)
+        from .images import read_image  # with SimpleITK, which takes longer than to read a DICOM
+
+        return read_image(path, spacing_mm)
     except OSError as error:
         raise _unreadable(path, error) from error
 
