@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from machine import best_of
+from machine import median_of
 from MicrocalcSegmentationLib.inference.dense import score_pixels_dense, score_windows
 from MicrocalcSegmentationLib.inference.engines import open_network
 from MicrocalcSegmentationLib.inference.windows import window_grid
@@ -26,11 +26,11 @@ def measure(subject: Subject, model, engine: str) -> dict[str, list[tuple[float,
     points = {"detector, by breast area": [], "segmentator, by candidates' area": []}
     for share in SHARES:
         inside = _upper(subject.inside, share)
-        seconds = best_of(4, lambda inside=inside: _detect(subject.values, inside, detector))
+        seconds = median_of(5, lambda inside=inside: _detect(subject.values, inside, detector))
         points["detector, by breast area"].append((inside.sum() / 1e6, seconds))
         where = _upper(subject.candidates, share)
-        seconds = best_of(
-            4, lambda where=where: score_pixels_dense(subject.values, where, segmentator, WORK)
+        seconds = median_of(
+            5, lambda where=where: score_pixels_dense(subject.values, where, segmentator, WORK)
         )
         points["segmentator, by candidates' area"].append((where.sum() / 1e6, seconds))
     return points
@@ -44,7 +44,8 @@ def with_background(subject: Subject, model, engine: str) -> tuple[float, float]
     )
     network = open_network(model, "detector", engine, "cpu")
     return tuple(
-        best_of(3, lambda of=of: _detect(of.values, of.inside, network)) for of in (subject, wider)
+        median_of(3, lambda of=of: _detect(of.values, of.inside, network))
+        for of in (subject, wider)
     )
 
 

@@ -5,26 +5,27 @@ import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from MicrocalcSegmentationLib.bands import cores
 
 
-def best_of(count: int, work) -> float:
-    """Seconds of the quickest of `count` calls, after one that does not count."""
+def median_of(count: int, work) -> float:
+    """Median seconds of `count` calls, after one that does not count."""
     work()
     seconds = []
     for _ in range(count):
         started = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - started)
-    return min(seconds)
+    return median(seconds)
 
 
 def matrix_product_rate(side: int = 2048) -> float:
     """Floating-point operations a second of a float32 matrix product by numpy's BLAS."""
     matrix = np.random.default_rng(0).random((side, side), dtype=np.float32)
-    return 2 * side**3 / best_of(5, lambda: matrix @ matrix)
+    return 2 * side**3 / median_of(5, lambda: matrix @ matrix)
 
 
 def describe() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from machine import best_of
+from machine import median_of
 from MicrocalcSegmentationLib.inference.dense import score_pixels_dense, score_windows
 from MicrocalcSegmentationLib.inference.engines import open_network
 from MicrocalcSegmentationLib.inference.windows import (
@@ -57,18 +57,18 @@ def dense_passes(subject: Subject, model, engine: str, repeats: int) -> list[Pas
         score(counted)
         operations = sum(sum(of_layers(network.architecture, network.step, size)) for size in sizes)
         name = f"{which}, dense, {engine}"
-        passes.append(Pass(name, best_of(repeats, score), operations, "whole image"))
+        passes.append(Pass(name, median_of(repeats, score), operations, "whole image"))
     return passes
 
 
-def reference_passes(subject: Subject, model, engine: str, sample: int) -> list[Pass]:
+def reference_passes(subject: Subject, model, engine: str, repeats: int, sample: int) -> list[Pass]:
     """Each patch by itself, for a random sample, scaled to all windows and candidate pixels."""
     rng = np.random.default_rng(0)
     starts = window_grid(subject.inside, SIDE)
     some = starts[rng.choice(len(starts), min(sample, len(starts)), replace=False)]
     detector = open_network(model, "detector", engine, "cpu")
-    scan = best_of(
-        1,
+    scan = median_of(
+        repeats,
         lambda: score_patches(subject.values, some, detector.architecture, detector.patches, WORK),
     )
     places = np.flatnonzero(subject.candidates)
@@ -76,8 +76,8 @@ def reference_passes(subject: Subject, model, engine: str, sample: int) -> list[
     chosen = rng.choice(places, min(sample, len(places)), replace=False)
     where.ravel()[chosen] = True
     segmentator = open_network(model, "segmentator", engine, "cpu")
-    classify = best_of(
-        1,
+    classify = median_of(
+        repeats,
         lambda: score_pixels(
             subject.values, where, segmentator.architecture, segmentator.patches, WORK
         ),
@@ -109,7 +109,7 @@ def unet_pass(subject: Subject, repeats: int, tile: int = 512) -> Pass:
             short = [(0, tile - size) for size in values.shape]
             run(np.pad(values, short)[None, None])
 
-    seconds = best_of(repeats, score)
+    seconds = median_of(repeats, score)
     done = len(tiles) * operations(tile)
     return Pass("U-Net of 4 levels, 16 to 128 channels, onnx", seconds, done, "whole image")
 

@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     model = load_model(args.model)
     described = machine.describe()
     rate = machine.matrix_product_rate(512 if args.quick else 2048)
-    repeats = 1 if args.quick else 3
+    repeats = 1 if args.quick else 5
     images = [args.image] if args.image else _simulated(args.output, args.quick)
     runs, subject = [], None
     for image in images:
@@ -109,7 +109,7 @@ def _passes(subject, model, args, repeats: int) -> list[passes.Pass]:
     measured = []
     for engine in ("onnx", "keras"):
         measured += passes.dense_passes(subject, model, engine, repeats)
-        measured += passes.reference_passes(subject, model, engine, sample)
+        measured += passes.reference_passes(subject, model, engine, repeats, sample)
     return [*measured, passes.unet_pass(subject, repeats)]
 
 

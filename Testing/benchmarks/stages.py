@@ -31,22 +31,22 @@ class StageClock:
 
 
 def warm_stages(path, model, folder, repeats: int) -> tuple[dict[str, float], object]:
-    """Seconds of each stage in the quickest of some runs, and the findings."""
-    best, findings = None, None
+    """Seconds of each stage in the median of some runs, and the findings."""
+    runs, findings = [], None
     for _ in range(repeats + 1):  # the first opens the networks, and does not count
         clock = StageClock()
         clock.report(0, "reading")
         mammogram = read_mammogram(path)
         findings = segment(mammogram, model, progress=clock)
-        if best is None or sum(clock.seconds.values()) < sum(best.values()):
-            best = clock.seconds
+        runs.append(clock.seconds)
+    middle = sorted(runs[1:], key=lambda stages: sum(stages.values()))[repeats // 2]
     started = time.perf_counter()
     write_findings(findings, folder / "findings")
-    return best | {"writing (not part of the sum)": time.perf_counter() - started}, findings
+    return middle | {"writing (not part of the sum)": time.perf_counter() - started}, findings
 
 
 def cold_run(path, model, repeats: int) -> tuple[float, float]:
-    """(seconds, peak MiB) of a fresh process from its start to the findings, the quickest.
+    """(seconds, peak MiB) of a fresh process from its start to the findings, the median run.
 
     A run before, which does not count, compiles Python's files, as installing does.
     """
@@ -63,4 +63,4 @@ def cold_run(path, model, repeats: int) -> tuple[float, float]:
             if process.returncode:
                 raise subprocess.CalledProcessError(process.returncode, command)
             runs.append((time.perf_counter() - started, usage.ru_maxrss / 1024))
-    return min(runs[1:])
+    return sorted(runs[1:])[repeats // 2]
