@@ -15,7 +15,7 @@ from scipy.spatial.distance import pdist
 
 from .calcifications import find_boxes
 from .findings import MICROCALCIFICATION, Calcification, Cluster
-from .lookalikes import mark_vascular
+from .lookalikes import FindBands, mark_vascular
 from .settings import CLUSTER_AREA_MM2, CLUSTER_MIN_MCS
 
 RADIUS_MM = float(np.sqrt(CLUSTER_AREA_MM2 / np.pi))
@@ -134,7 +134,7 @@ def find_clusters(
     grouped = tuple(
         replace(mc, cluster=int(number)) for mc, number in zip(calcifications, numbers, strict=True)
     )
-    boxes = find_boxes(labels)
+    boxes = find_boxes(labels) if groups else []
     clusters = tuple(
         _describe(number, [grouped[index] for index in members], (labels, boxes), spacing_mm)
         for number, members in enumerate(groups, 1)
@@ -146,17 +146,23 @@ def find_groups(
     labels: np.ndarray,
     calcifications: tuple[Calcification, ...],
     spacing_mm: tuple[float, float],
+    bands_around: FindBands | None = None,
 ) -> tuple[tuple[Calcification, ...], tuple[Cluster, ...], tuple[Cluster, ...]]:
     """Set vascular groups apart, then number the clusters among the other MCs.
 
+    bands_around: as of `mark_vascular`.
     Returns the MCs with the numbers of their groups, the clusters and the vascular groups.
     """
-    marked, clusters = find_clusters(labels, mark_vascular(calcifications, spacing_mm), spacing_mm)
+    calcifications = mark_vascular(calcifications, spacing_mm, bands_around)
+    marked, clusters = find_clusters(labels, calcifications, spacing_mm)
+    vascular = [mc for mc in marked if mc.vascular]
+    if not vascular:
+        return marked, clusters, ()
     boxes = find_boxes(labels)
     along = tuple(
         _describe(number, members, (labels, boxes), spacing_mm)
-        for number in range(1, max((mc.vascular for mc in marked), default=0) + 1)
-        if (members := [mc for mc in marked if mc.vascular == number])
+        for number in range(1, max(mc.vascular for mc in vascular) + 1)
+        if (members := [mc for mc in vascular if mc.vascular == number])
     )
     return marked, clusters, along
 

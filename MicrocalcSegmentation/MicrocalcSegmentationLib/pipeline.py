@@ -6,7 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from .breast import breast_region
-from .calcifications import Measured, measure
+from .calcifications import (
+    Measured,
+    centroids,
+    label_calcifications,
+    measure,
+    places_of,
+)
 from .clusters import find_groups
 from .errors import InputError
 from .findings import Findings, Scores
@@ -19,14 +25,18 @@ from .inference.windows import (
     score_pixels,
     window_grid,
 )
+from .lookalikes import FindBands, mark_vascular, may_be_vascular
 from .mammogram import Mammogram
 from .model import Model
 from .neighbours import reconsider
 from .progress import Part, Progress, Silent
 from .resampling import resize_mask, sample, sample_plateaus
 from .settings import Settings
-from .splitting import distinct_calcifications
+from .splitting import distinct_calcifications, split_touching
+from .vessels import Bands, bands_around
 from .working import WorkingBreast, working_breast
+
+VASCULAR_PROBABILITY = 0.06  # of a calcification along a vessel, whatever the threshold on MCs
 
 _log = logging.getLogger(__name__)
 
@@ -88,12 +98,20 @@ def score(
 def describe(scores: Scores, threshold: float | None = None) -> Findings:
     """Threshold, label, measure and group; no network runs, so any threshold is quick.
 
-    threshold: None takes the one of the settings.
+    threshold: None takes the one of the settings. Calcifications along a vessel count from
+    `VASCULAR_PROBABILITY` on, and nothing else below the threshold does.
     """
     threshold = scores.settings.threshold if threshold is None else threshold
     settings = replace(scores.settings, threshold=threshold)
+    scores = replace(scores, settings=settings)
     mask = scores.probability >= threshold
-    return describe_mask(replace(scores, settings=settings), mask)
+    along_vessels = _along_vessels(scores)
+    if along_vessels is None:
+        return describe_mask(scores, mask)
+    findings = describe_mask(scores, mask | along_vessels)
+    # Among what else is in the mask, a vessel may no longer be told; its faint ones are none then.
+    faint = (mc for mc in findings.calcifications if mc.probability < threshold)
+    return findings if all(mc.vascular for mc in faint) else describe_mask(scores, mask)
 
 
 def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
@@ -106,7 +124,9 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
     labels = distinct_calcifications(mask, mammogram.pixels, spacing_mm, min_area_mm2)
     on = Measured(mammogram.pixels, scores.deviation, scores.probability)
     measured = measure(labels, on, spacing_mm)
-    calcifications, clusters, vascular = find_groups(labels, measured, spacing_mm)
+    calcifications, clusters, vascular = find_groups(
+        labels, measured, spacing_mm, _bands_of(scores, labels)
+    )
     return Findings(
         mammogram=mammogram,
         probability=scores.probability,
@@ -122,6 +142,38 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
         settings=scores.settings,
         vascular=vascular,
     )
+
+
+def _along_vessels(scores: Scores) -> np.ndarray | None:
+    """(rows, cols) bool: vascular calcifications, which the networks hardly answer to.
+
+    They learn to leave them; a chain of faint answers along a vessel is evidence enough.
+    """
+    mammogram, spacing_mm = scores.mammogram, scores.mammogram.spacing_mm
+    min_area_mm2 = scores.settings.min_mc_area_mm2
+    mask = scores.probability >= VASCULAR_PROBABILITY
+    regions = label_calcifications(mask, spacing_mm, min_area_mm2)
+    may_be = may_be_vascular(centroids(regions) * spacing_mm)
+    if not may_be.any():
+        return None
+    places = places_of(regions)
+    regions.ravel()[places[~may_be[regions.ravel()[places] - 1]]] = 0
+    labels = split_touching(regions, mammogram.pixels, spacing_mm, min_area_mm2)
+    on = Measured(mammogram.pixels, scores.deviation, scores.probability)
+    marked = mark_vascular(measure(labels, on, spacing_mm), spacing_mm, _bands_of(scores, labels))
+    numbers = [mc.number for mc in marked if mc.vascular]
+    return np.isin(labels, numbers) if numbers else None
+
+
+def _bands_of(scores: Scores, labels: np.ndarray) -> FindBands:
+    mammogram = scores.mammogram
+
+    def bands(positions_mm: np.ndarray) -> Bands:
+        return bands_around(
+            positions_mm, mammogram.pixels, labels, scores.breast, mammogram.spacing_mm
+        )
+
+    return bands
 
 
 def _require_a_patch(mammogram: Mammogram, working: WorkingBreast, model: Model) -> None:

@@ -31,6 +31,7 @@ FLOORS = {
     "neighbours": 1,
     "splitting": 1,
     "lookalikes": 1,
+    "vessels": 1,
     "clusters": 1,
     "working": 1,
     "simulation": 1,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from MicrocalcSegmentationLib import pipeline
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.findings import Scores
 from MicrocalcSegmentationLib.geometry import Geometry
@@ -62,6 +63,52 @@ def test_a_drawn_mask_counts_where_the_networks_saw_nothing(scores):
     drawn = findings.calcifications[-1]
     assert (drawn.row, drawn.col, drawn.probability) == (81, 61, 0)
     assert findings.clusters[0].count == 7
+
+
+def along_a_vessel(probability):
+    """Twelve specks along a bright band of 30 mm, and a faint cluster that lies on none."""
+    rng = np.random.default_rng(0)
+    shape = (400, 400)
+    rows = np.arange(shape[0])[:, None]
+    pixels = 100 + rng.normal(size=shape) + 8 * np.exp(-0.5 * ((rows - 200) / 6) ** 2)
+    chances = np.zeros(shape, np.float32)
+    specks = [(200 + rng.integers(-2, 3), 60 + 10 * n) for n in range(12)]
+    cluster = [(320 + 12 * (n % 3), 300 + 12 * (n // 3)) for n in range(9)]
+    for (row, col), value in [(at, probability) for at in specks] + [(at, 0.2) for at in cluster]:
+        chances[row - 1 : row + 2, col - 1 : col + 2] = value
+        pixels[row - 1 : row + 2, col - 1 : col + 2] += 10
+    return Scores(
+        mammogram=Mammogram(pixels.astype(np.float32), Geometry((0.1, 0.1)), Source("image")),
+        breast=np.ones(shape, bool),
+        candidates=chances > 0,
+        probability=chances,
+        deviation=np.full(shape, 2, np.float32),
+        model_name="a model",
+        model_version="3",
+        settings=Settings(threshold=0.3, detector_threshold=0.4),
+    )
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.9])
+def test_faint_ones_along_a_vessel_are_vascular_at_any_threshold(threshold):
+    findings = describe(along_a_vessel(0.15), threshold)
+    assert [group.count for group in findings.vascular] == [12]
+    assert len(findings.clusters) == (threshold <= 0.2)
+    again = describe_mask(along_a_vessel(0.15), findings.mask)
+    assert again.calcifications == findings.calcifications
+
+
+def test_fainter_ones_are_nothing():
+    assert describe(along_a_vessel(0.04)).calcifications == ()
+
+
+def test_a_vessel_that_the_other_mcs_hide_leaves_no_faint_ones_behind(monkeypatch):
+    scores = along_a_vessel(0.15)
+    found = pipeline._along_vessels(scores)
+    assert found.sum() == 12 * 9
+    monkeypatch.setattr(pipeline, "_bands_of", lambda *_: None)
+    monkeypatch.setattr(pipeline, "_along_vessels", lambda _: found)
+    assert describe(scores).calcifications == ()
 
 
 def test_a_breast_smaller_than_a_patch_is_refused():
