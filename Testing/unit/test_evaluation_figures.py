@@ -35,6 +35,8 @@ def scores_of(name="a", kind="digital", marks=(3, 2, 1, 1), curve=None, **fields
         curve=np.asarray(curve),
         positive=histogram[0],
         negative=histogram[1],
+        plain_mcs=2,
+        plain_matched=1,
     )
     return replace(made, **fields)
 
@@ -47,6 +49,7 @@ def values(scores):
 def test_every_figure_of_one_image_by_hand():
     expected = {
         "mc_sensitivity": 3 / 4,
+        "mc_sensitivity_plain": 1 / 2,
         "mc_false_positives_per_cm2": 2 / 50,
         "mc_sensitivity_at_0.1_fp_per_cm2": 3 / 4,
         "mc_sensitivity_at_0.4_fp_per_cm2": 3 / 4,

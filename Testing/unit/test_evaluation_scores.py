@@ -76,6 +76,15 @@ def test_a_perfect_mask_finds_all_and_nothing_else():
     assert scores.breast_cm2 == pytest.approx(10)
 
 
+def test_mcs_that_stand_out_plainly_are_counted_apart():
+    texture = np.random.default_rng(0).normal(0, 1, SHAPE).astype(np.float32)
+    findings = found_as(FIRST[:3] + SECOND)
+    pixels = texture + 12 * mask_of(FIRST) + 1 * mask_of(SECOND)
+    mammogram = replace(findings.mammogram, pixels=pixels.astype(np.float32))
+    scores = score_case(CASE, replace(findings, mammogram=mammogram), mask_of(FIRST + SECOND))
+    assert (scores.plain_mcs, scores.plain_matched) == (len(FIRST), 3)
+
+
 def test_an_empty_mask_misses_all():
     scores = score_case(CASE, found_as([]), TRUTH)
     assert scores.marks == Marks(0, 0, 0, 0)

@@ -1,6 +1,7 @@
 """What each figure means, in the words that are printed beside it."""
 
 from .figures import Definition, at_false_rate, auprc, ratio
+from .scores import PLAIN_FROM
 
 MC_MARKS, MC_OUT_OF = ("matched", "false_mcs"), ("true_mcs", "breast_cm2")
 CLUSTER_MARKS, CLUSTER_OUT_OF = ("marked", "false_clusters"), ("true_clusters", "images")
@@ -44,6 +45,14 @@ DEFINITIONS = (
         "",
         f"true MCs matched by a found one ({_MATCH}), over all true MCs",
         ratio({"matched": 1}, {"true_mcs": 1}),
+    ),
+    Definition(
+        "mc_sensitivity_plain",
+        f"MC sensitivity from {PLAIN_FROM:g} deviations",
+        "",
+        f"the same over the true MCs that peak at least {PLAIN_FROM:g} local deviations of the "
+        "fine texture above what is around them",
+        ratio({"plain_matched": 1}, {"plain_mcs": 1}),
     ),
     Definition(
         "mc_false_positives_per_cm2",

@@ -39,6 +39,8 @@ class Sample:
             "false_mcs": np.array([case.marks.false_mcs for case in scores]),
             "marked": np.array([case.marks.marked for case in scores]),
             "false_clusters": np.array([case.marks.false_clusters for case in scores]),
+            "plain_mcs": np.array([case.plain_mcs for case in scores]),
+            "plain_matched": np.array([case.plain_matched for case in scores]),
             "iou_sum": np.array([sum(case.matched_iou) for case in scores]),
             "tp": np.array([p.true_positive for p in pixels], float),
             "fp": np.array([p.false_positive for p in pixels], float),

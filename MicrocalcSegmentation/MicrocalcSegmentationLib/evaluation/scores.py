@@ -4,8 +4,9 @@ from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
-from ..calcifications import label_calcifications
+from ..calcifications import Measured, label_calcifications, measure
 from ..findings import Findings
+from ..normalisation import local_statistics
 from ..training.datasets.annotated import CLUSTER_LEVEL, MC_LEVEL
 from .comparison import (
     Comparison,
@@ -20,7 +21,8 @@ from .froc import THRESHOLDS
 from .matching import regions
 from .pixels import BINS, PixelCounts, count_pixels, probability_histograms
 
-COUNTING_VERSION = 2  # raised with every change to what is counted; 1 ignored no pixels
+COUNTING_VERSION = 3  # raised with every change to what is counted; 3 added the plain MCs
+PLAIN_FROM = 4.0  # local deviations; of real MCs on digital mammograms, under half peak higher
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class CaseScores:
     matched_iou: of each matched MC. image_iou: of all MC pixels of the image together;
     NaN where there are none, neither found nor true.
     curve: (thresholds of `froc`, 4) int, the fields of `Marks` in their order.
-    positive, negative: histograms of `pixels`.
+    positive, negative: histograms of `pixels`. plain_mcs, plain_matched: true MCs that peak at
+    `PLAIN_FROM` or more above the background around them, and those of them that were matched.
     """
 
     case: CaseName
@@ -78,6 +81,8 @@ class CaseScores:
     curve: np.ndarray
     positive: np.ndarray
     negative: np.ndarray
+    plain_mcs: int = 0
+    plain_matched: int = 0
 
 
 def score_case(
@@ -96,6 +101,7 @@ def score_case(
     pixels = count_pixels(findings.mask[known], mask[known], findings.breast[known])
     union = pixels.true_positive + pixels.false_positive + pixels.false_negative
     positive, negative = probability_histograms(findings.probability[known], mask[known])
+    plain = _are_plain(truth, findings)
     return CaseScores(
         case=case,
         breast_cm2=_breast_cm2(findings),
@@ -109,7 +115,18 @@ def score_case(
         curve=_curve(findings, truth),
         positive=positive,
         negative=negative,
+        plain_mcs=int(plain.sum()),
+        plain_matched=int(plain[comparison.matches.true].sum()),
     )
+
+
+def _are_plain(truth: Truth, findings: Findings) -> np.ndarray:
+    """(true MCs,) bool: which of them a reader can be expected to see."""
+    mammogram = findings.mammogram
+    _, deviation = local_statistics(mammogram.pixels, findings.breast, mammogram.spacing_mm)
+    on = Measured(mammogram.pixels, deviation, findings.probability)
+    measured = measure(truth.mcs.labels, on, mammogram.spacing_mm)
+    return np.array([mc.peak_contrast >= PLAIN_FROM for mc in measured], bool)
 
 
 def _score_clusters(case: CaseName, findings: Findings, mask: np.ndarray) -> CaseScores:
