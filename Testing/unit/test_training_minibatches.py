@@ -20,10 +20,17 @@ from MicrocalcSegmentationLib.training.augmentation import (
     varied,
 )
 from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.datasets.annotated import (
+    CLUSTER_LEVEL,
+    MC_LEVEL,
+    AnnotatedImage,
+    Annotation,
+    Dataset,
+)
 from MicrocalcSegmentationLib.training.minibatches import Ahead, Minibatches, Plan
 from MicrocalcSegmentationLib.training.samples.access import Samples, Selection
 from MicrocalcSegmentationLib.training.samples.build import BuildOptions, build
-from MicrocalcSegmentationLib.training.samples.classes import C1, C2, C3, C4, MC
+from MicrocalcSegmentationLib.training.samples.classes import C1, C2, C3, C4, MC, UNCERTAIN
 
 TURNED_ALONE = Augmentation(turned=1, gain=1, curve=0, sharpened=0, noisy=0)
 NETWORKS = ["detector", "segmentator"]
@@ -79,6 +86,31 @@ def test_labels_hold_for_what_a_turned_patch_shows(samples, network, padding):
         if network == "segmentator":  # interpolation leaves a trace of a neighbour that is MC
             positive, shown = ~np.isin(batch.samples[:, 3], (C3, C4)), patches[:, 24, 24]
         assert np.abs(shown[~positive]).max() < 0.1
+
+
+def test_no_turned_patch_without_mc_shows_what_may_be_one(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    uncertain = np.zeros_like(mask)
+    uncertain[40:360:45, 20:200:45] = True  # lone pixels: patches between them are C4
+    annotation = Annotation(mammogram, mask, uncertain & ~mask)
+    file = tmp_path / "a.dcm"
+    file.touch()
+    image = AnnotatedImage("a", "P1", "test", (file,), lambda: annotation, kind="digital")
+    dataset = Dataset(tmp_path, "folder", (image,))
+    options = BuildOptions((49,), workers=1)
+    samples = Samples(build([dataset], tmp_path / "s.sqlite", options, Silent()))
+    whole = samples.array
+    samples.array = lambda number, what: (
+        whole(number, what)
+        if what == "labels"
+        else (whole(number, "labels") == UNCERTAIN) * np.int16(256)
+    )
+    minibatches = Minibatches(samples, Plan("detector", Architecture(), augmentation=TURNED_ALONE))
+    for number in range(6):
+        batch = minibatches.batch(number)
+        shown = batch.patches[batch.samples[:, 3] == C4].max(axis=(1, 2, 3))
+        assert len(shown) > 50
+        assert shown.max() < 0.1
 
 
 def test_the_same_number_and_seed_give_the_same_minibatch(samples):
@@ -177,14 +209,6 @@ def test_variation_changes_contrast_sharpness_and_noise_but_not_the_outside():
 def test_regions_of_cluster_level_teach_the_detector_and_not_the_segmentator(
     tmp_path, sample_database, make_breast
 ):
-    from MicrocalcSegmentationLib.training.datasets.annotated import (
-        CLUSTER_LEVEL,
-        MC_LEVEL,
-        AnnotatedImage,
-        Annotation,
-        Dataset,
-    )
-
     mammogram, mask = make_breast(3)
     mask[150:200, 40:90] = True
     file = tmp_path / "film.dcm"

@@ -19,7 +19,7 @@ from .augmentation import (
 from .datasets.annotated import MC_LEVEL
 from .datasets.cbis_ddsm import WHY_NOT_SEGMENTATOR
 from .samples.access import Drawable, Samples, Selection
-from .samples.classes import C1, C2, C3, C4, IN_REGION
+from .samples.classes import C1, C2, C3, C4, IN_REGION, MC, REGION, UNCERTAIN
 
 POSITIVE = {"detector": (C1, C2, C3, IN_REGION), "segmentator": (C1,)}
 # Shares inside the positives and inside the negatives. Our declared choice: the paper says
@@ -136,12 +136,15 @@ class Minibatches:
     def _kept_classes(self, chosen: np.ndarray, orientations: Orientations) -> Orientations:
         """Quarter turns alone where a turn would bring an MC into a C4 patch, or out of a C3.
 
-        A turned square covers other pixels than the patch whose class is known.
+        A turned square covers other pixels than the patch whose class is known. What may be MC
+        has no place in a C4 patch, either.
         """
         side = self.plan.architecture.patch_side
         half = side // 2
         doubtful = np.flatnonzero(np.isin(chosen[:, 3], (C3, C4)) & (orientations.degrees > 0))
-        marked = self._samples.calcifications_near(chosen[doubtful], reach_of(half))
+        labels = self._samples.labels_near(chosen[doubtful], reach_of(half))
+        near = (chosen[doubtful, 3] == C3)[:, None, None]
+        marked = (labels == MC) | (~near & ((labels == UNCERTAIN) | (labels == REGION)))
         which, rows, cols = np.nonzero(marked)
         offsets = np.stack([rows, cols], axis=1) - reach_of(half)
         places = turned_offsets(offsets, orientations.degrees[doubtful][which])

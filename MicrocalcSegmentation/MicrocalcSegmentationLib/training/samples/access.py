@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from . import schema
-from .classes import CLASSES, MC, OUTSIDE, ZONES
+from .classes import CLASSES, OUTSIDE, ZONES
 from .preparing import LEVELS_PER_DEVIATION
 from .writing import LABELS, VALUES, array_path, file_digest
 
@@ -189,9 +189,9 @@ class Samples:
                     faults.append(f"{path.name}: missing or changed; build the database again")
         return faults
 
-    def calcifications_near(self, positions: np.ndarray, reach: int) -> np.ndarray:
-        """(n, 2 reach + 1, 2 reach + 1) bool: MC pixels around each position."""
-        return self.squares(positions, 2 * reach + 1, LABELS) == MC
+    def labels_near(self, positions: np.ndarray, reach: int) -> np.ndarray:
+        """(n, 2 reach + 1, 2 reach + 1) uint8: what the pixels around each position are."""
+        return self.squares(positions, 2 * reach + 1, LABELS)
 
     def is_breast(self, number: int) -> np.ndarray:
         """(rows, cols) bool."""
