@@ -14,10 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from .. import __version__
-from ..calcifications import label_calcifications
+from ..calcifications import centroids, label_calcifications
 from ..clusters import group
 from ..errors import InputError
 from ..progress import Progress
@@ -194,16 +192,8 @@ def _counts(case: SimulatedCase) -> dict[str, int]:
     """MCs and clusters as the evaluation counts them in the mask."""
     spacing_mm = case.mammogram.spacing_mm
     labels = label_calcifications(case.mask, spacing_mm, 0.0)
-    clusters = group(_centres(labels) * spacing_mm)
+    clusters = group(centroids(labels) * spacing_mm)
     return {"mcs": int(labels.max()), "clusters": len(clusters)}
-
-
-def _centres(labels: np.ndarray) -> np.ndarray:
-    """(n, 2) mean (row, col) of each label from 1."""
-    rows_cols = np.nonzero(labels)
-    numbers = labels[rows_cols]
-    sizes = np.bincount(numbers)[1:]
-    return np.stack([np.bincount(numbers, axis)[1:] / sizes for axis in rows_cols], axis=1)
 
 
 def _remove_half_written(folder: Path, members: list[Member]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import label
 from scipy.optimize import minimize
 
-from ..calcifications import label_calcifications
+from ..calcifications import centroids, label_calcifications, places_of
 from ..clusters import group
 from ..model import OperatingPoint
 from ..settings import METHOD_SPACING_MM, Settings
@@ -94,13 +94,11 @@ def operating_points(
 def _marks(mask: np.ndarray, sheet: Sheet, mcs: np.ndarray) -> tuple[int, int, int]:
     """MCs found, false MCs and false clusters of a mask."""
     labels = label_calcifications(mask, _SPACING_MM, Settings().min_mc_area_mm2)
-    pixels = np.flatnonzero(labels)
+    pixels = places_of(labels)
     numbers = labels.ravel()[pixels] - 1
-    sizes = np.bincount(numbers)
-    touched = np.zeros(len(sizes), bool)
+    middles = centroids(labels)
+    touched = np.zeros(len(middles), bool)
     touched[numbers[sheet.labels.ravel()[pixels] != 0]] = True
-    rows_cols = np.divmod(pixels, mask.shape[1])
-    middles = np.stack([np.bincount(numbers, side) / sizes for side in rows_cols], axis=1)
     false_groups = sum(not touched[members].any() for members in group(middles * _SPACING_MM))
     hits = np.unique(mcs.ravel()[pixels])
     return int(np.count_nonzero(hits)), int(np.count_nonzero(~touched)), false_groups
