@@ -68,6 +68,12 @@ def places_of(labels: np.ndarray) -> np.ndarray:
     return np.flatnonzero(labels > 0)
 
 
+def keep(labels: np.ndarray, kept: np.ndarray) -> None:
+    """In place: 0 where kept, (n,) bool, is False for the number, counted from 1."""
+    places = places_of(labels)
+    labels.ravel()[places[~kept[labels.ravel()[places] - 1]]] = 0
+
+
 def centroids(labels: np.ndarray) -> np.ndarray:
     """(n, 2) float64: mean row and column of the pixels of each number from 1."""
     places = places_of(labels)

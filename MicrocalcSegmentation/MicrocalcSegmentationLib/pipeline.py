@@ -6,13 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .breast import breast_region
-from .calcifications import (
-    Measured,
-    centroids,
-    label_calcifications,
-    measure,
-    places_of,
-)
+from .calcifications import Measured, centroids, keep, label_calcifications, measure
 from .clusters import find_groups
 from .errors import InputError
 from .findings import Findings, Scores
@@ -156,13 +150,15 @@ def _along_vessels(scores: Scores) -> np.ndarray | None:
     may_be = may_be_vascular(centroids(regions) * spacing_mm)
     if not may_be.any():
         return None
-    places = places_of(regions)
-    regions.ravel()[places[~may_be[regions.ravel()[places] - 1]]] = 0
+    keep(regions, may_be)
     labels = split_touching(regions, mammogram.pixels, spacing_mm, min_area_mm2)
     on = Measured(mammogram.pixels, scores.deviation, scores.probability)
     marked = mark_vascular(measure(labels, on, spacing_mm), spacing_mm, _bands_of(scores, labels))
-    numbers = [mc.number for mc in marked if mc.vascular]
-    return np.isin(labels, numbers) if numbers else None
+    vascular = np.array([mc.vascular > 0 for mc in marked])
+    if not vascular.any():
+        return None
+    keep(labels, vascular)
+    return labels > 0
 
 
 def _bands_of(scores: Scores, labels: np.ndarray) -> FindBands:

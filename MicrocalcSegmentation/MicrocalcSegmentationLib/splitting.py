@@ -34,8 +34,7 @@ def distinct_calcifications(
     Every pixel of a region that is large enough keeps a number: dividing drops none.
     """
     labels = label_calcifications(mask, spacing_mm, min_area_mm2)
-    _split(labels, pixels, spacing_mm, min_area_mm2)
-    return labels
+    return split_touching(labels, pixels, spacing_mm, min_area_mm2)
 
 
 def split_touching(
@@ -43,16 +42,10 @@ def split_touching(
 ) -> np.ndarray:
     """Divide regions where the image, or a neck of the region, shows that they are several MCs.
 
-    labels: (rows, cols) int, numbered from 1; pixels: grey values, MCs bright. Returns int32
-    labels of the same pixels, numbered in the order of each part's first pixel.
+    labels: (rows, cols) int32, numbers from 1; divided in place, for at full size another array
+    takes longer than all the rest. pixels: grey values, MCs bright. Returns the labels, numbered
+    in the order of each part's first pixel.
     """
-    parts = labels.astype(np.int32)
-    _split(parts, pixels, spacing_mm, min_area_mm2)
-    return parts
-
-
-def _split(labels: np.ndarray, pixels: np.ndarray, spacing_mm, min_area_mm2: float) -> None:
-    """`split_touching` in place: at full size, another array takes longer than all the rest."""
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     rules = _Rules(spacing_mm, max(1, int(np.ceil(min_area_mm2 / pixel_mm2 * (1 - 1e-9)))))
     boxes = find_boxes(labels)
@@ -69,6 +62,7 @@ def _split(labels: np.ndarray, pixels: np.ndarray, spacing_mm, min_area_mm2: flo
         here[inside] = np.where(found == 1, number, found)[inside]
         largest = max(largest, int(found.max()))
     _renumber(labels)
+    return labels
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def bands_around(
     Ridges by the Hessian's eigenvalues (Sato et al., Medical Image Analysis 1998), thinned
     to their middle lines.
     """
-    # Together they take a tenth of a second to import, and most mammograms show no vessel.
+    # Together they take 0.7 s to import, and most mammograms show no vessel.
     from skimage.filters import apply_hysteresis_threshold, sato
     from skimage.morphology import skeletonize
 

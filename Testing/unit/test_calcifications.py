@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from MicrocalcSegmentationLib.calcifications import (
     Measured,
     find_boxes,
+    keep,
     label_calcifications,
     measure,
 )
@@ -111,3 +112,9 @@ def test_an_mc_without_any_background_still_has_finite_contrast():
     flat = np.ones((4, 4))
     (mc,) = measure(labels, Measured(flat, flat, flat), SPACING)
     assert mc.mean_contrast == 0
+
+
+def test_only_the_numbers_that_are_kept_stay():
+    labels = np.array([[0, 1, 1, 0], [2, 0, 0, 3]], np.int32)
+    keep(labels, np.array([True, False, True]))
+    assert labels.tolist() == [[0, 1, 1, 0], [0, 0, 0, 3]]

@@ -63,20 +63,12 @@ def test_a_view_is_read_with_all_its_regions(cbis, make_breast):
     assert (annotation.mammogram.pixels == mammogram.pixels).all()
 
 
-def test_crop_and_mask_may_have_changed_places(cbis, make_breast):
+@pytest.mark.parametrize("written", [{"swapped": True}, {"renamed": True}], ids=str)
+def test_crop_and_mask_may_have_changed_places_or_tcias_newer_names(cbis, make_breast, written):
     mammogram, _ = make_breast(1, 0.05)
     region = np.zeros(mammogram.pixels.shape, bool)
     region[100:150, 60:90] = True
-    cbis("P_00005", "LEFT_MLO", mammogram, [region], swapped=True)
-    image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
-    assert (image.load().mask == region).all()
-
-
-def test_tcias_newer_folder_names_are_found_as_well(cbis, make_breast):
-    mammogram, _ = make_breast(1, 0.05)
-    region = np.zeros(mammogram.pixels.shape, bool)
-    region[100:150, 60:90] = True
-    cbis("P_00005", "LEFT_MLO", mammogram, [region], renamed=True)
+    cbis("P_00005", "LEFT_MLO", mammogram, [region], **written)
     image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
     assert (image.load().mask == region).all()
 

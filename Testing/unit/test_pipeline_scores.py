@@ -24,15 +24,19 @@ def scores():
     for (row, col), value in zip(PLACES, PROBABILITIES, strict=True):
         probability[row - 1 : row + 2, col - 1 : col + 2] = value
         pixels[row - 1 : row + 2, col - 1 : col + 2] += 10
+    return scores_of(pixels, probability, threshold=0.9)
+
+
+def scores_of(pixels, probability, threshold):
     return Scores(
         mammogram=Mammogram(pixels, Geometry((0.1, 0.1)), Source("image")),
-        breast=np.ones(shape, bool),
+        breast=np.ones(pixels.shape, bool),
         candidates=probability > 0,
         probability=probability,
-        deviation=np.full(shape, 2, np.float32),
+        deviation=np.full(pixels.shape, 2, np.float32),
         model_name="a model",
         model_version="3",
-        settings=Settings(threshold=0.9, detector_threshold=0.4),
+        settings=Settings(threshold=threshold, detector_threshold=0.4),
     )
 
 
@@ -77,16 +81,7 @@ def along_a_vessel(probability):
     for (row, col), value in [(at, probability) for at in specks] + [(at, 0.2) for at in cluster]:
         chances[row - 1 : row + 2, col - 1 : col + 2] = value
         pixels[row - 1 : row + 2, col - 1 : col + 2] += 10
-    return Scores(
-        mammogram=Mammogram(pixels.astype(np.float32), Geometry((0.1, 0.1)), Source("image")),
-        breast=np.ones(shape, bool),
-        candidates=chances > 0,
-        probability=chances,
-        deviation=np.full(shape, 2, np.float32),
-        model_name="a model",
-        model_version="3",
-        settings=Settings(threshold=0.3, detector_threshold=0.4),
-    )
+    return scores_of(pixels.astype(np.float32), chances, threshold=0.3)
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.9])

@@ -8,6 +8,7 @@ from skimage.measure import regionprops
 
 from ...calcifications import Measured, label_calcifications, measure
 from ...clusters import find_clusters
+from ...findings import Calcification
 from ...normalisation import local_statistics
 
 _AXIS_FROM_PIXELS = 6  # fewer have no shape of their own, only the grid's
@@ -43,9 +44,8 @@ def measure_specks(
     below 0.25 mm, averaged over 2.5 mm.
     """
     labels = label_calcifications(mask, spacing_mm, 0.0)
-    _, deviation = local_statistics(pixels, inside, spacing_mm)
-    unit = np.ones_like(deviation)
-    in_deviations = measure(labels, Measured(pixels, deviation, unit), spacing_mm)
+    in_deviations = measure_in_deviations(labels, pixels, inside, spacing_mm)
+    unit = np.ones(pixels.shape, np.float32)
     in_grey = measure(labels, Measured(pixels, unit, unit), spacing_mm)
     heights = np.array([mc.peak_contrast for mc in in_grey])
     regions = regionprops(labels, intensity_image=pixels)
@@ -65,6 +65,15 @@ def measure_specks(
         cluster_count=np.array([cluster.count for cluster in clusters], float),
         cluster_extent_mm=np.array([cluster.extent_mm for cluster in clusters], float),
     )
+
+
+def measure_in_deviations(
+    labels: np.ndarray, pixels: np.ndarray, inside: np.ndarray, spacing_mm: tuple[float, float]
+) -> tuple[Calcification, ...]:
+    """`measure` where no network has looked: contrasts on the image's own local deviation."""
+    _, deviation = local_statistics(pixels, inside, spacing_mm)
+    on = Measured(pixels, deviation, np.ones(pixels.shape, np.float32))
+    return measure(labels, on, spacing_mm)
 
 
 def pooled(specks: list[Specks]) -> Specks:
