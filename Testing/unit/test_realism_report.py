@@ -28,7 +28,7 @@ MEASURED = Range(1.0, 2.0, SOURCE)
 
 
 def small(kind):
-    return CaseOptions(kind, 0.1, (520, 420), clusters=2, singles=3)
+    return CaseOptions(kind, 0.1, (520, 420), clusters=2, singles=3, level=10.0)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,13 @@ def test_the_json_holds_no_nan(sample):
 def test_a_sample_has_a_crop_of_each_cluster(sample):
     assert len(sample.crops) == len(sample.specks.cluster_count) > 0
     assert all(crop.pixels.shape == (256, 256) for crop in sample.crops)
+
+
+def test_mcs_that_nobody_sees_are_measured_but_make_no_cluster():
+    faint = make_sample(2, CaseOptions("film", 0.1, (520, 420), clusters=2, singles=0, level=1.0))
+    assert len(faint.specks.snr) >= 10
+    assert len(faint.specks.cluster_count) == 0
+    assert not faint.candidates.true.any()
 
 
 def test_the_page_shows_crops_pixel_for_pixel_without_shading_windowed_alike():

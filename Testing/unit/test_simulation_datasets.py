@@ -46,7 +46,7 @@ def noise(seed, options):
     name = f"simulated-{options.kind}-{seed:06d}"
     where = {"view": options.view, "laterality": options.laterality}
     mammogram = Mammogram(pixels, Geometry((0.1, 0.1)), Source(name), **where)
-    placed = Placed(20, 20, 0.1, 5.0), Placed(50, 30, 0.2, 5.0, kind="rim")
+    placed = Placed(20, 20, 0.1, 9.0, snr=9.0), Placed(50, 30, 0.2, 5.0, kind="rim")
     return SimulatedCase(name, mammogram, labels, placed, options, seed)
 
 

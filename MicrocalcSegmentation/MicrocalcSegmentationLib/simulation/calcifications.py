@@ -33,7 +33,8 @@ class Placed:
     axis. angle: of the major axis, radians from the row direction of columns; None draws.
     lumps: number of ellipsoids that it is the union of. hollow: radius of its lucent
     middle over its own. kind: one of `MORPHOLOGIES`, `BENIGN` or "single". group: number
-    of its cluster, 0 for none.
+    of its cluster, 0 for none. snr: how well an ideal observer tells it from the tissue, known
+    of MCs that were drawn.
     """
 
     row: float
@@ -46,6 +47,7 @@ class Placed:
     hollow: float = 0.0
     kind: str = SINGLE
     group: int = 0
+    snr: float = 0.0
 
     @property
     def counted(self) -> bool:

@@ -78,6 +78,11 @@ class SimulatedCase:
         """(rows, cols) bool, pixels of calcifications too faint to count, or benign."""
         return (self.labels > 0) & ~self.mask
 
+    @property
+    def drawn(self) -> np.ndarray:
+        """(rows, cols) bool, pixels of every MC, whether anybody could see it or not."""
+        return np.array([False, *(one.counted for one in self.calcifications)])[self.labels]
+
 
 def simulate_case(seed: int, options: CaseOptions | None = None) -> SimulatedCase:
     """A mammogram with calcifications; the same seed and options give the same pixels.
@@ -195,6 +200,7 @@ def describe(placed: Placed) -> dict:
         "col": round(placed.col, 2),
         "size_mm": round(placed.size_mm, 3),
         "strength": round(placed.strength, 2),
+        "snr": round(placed.snr, 2),
     }
 
 

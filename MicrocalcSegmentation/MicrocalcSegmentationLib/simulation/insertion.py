@@ -1,13 +1,13 @@
 """Calcifications drawn into any image, real or simulated, against its own texture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..normalisation import local_statistics
 from .calcifications import Placed, draw
+from .visibility import AROUND_MM, VISIBLE_FROM, signal_to_noise
 
-LABEL_FROM = 1.5  # deviations; a weaker MC is drawn, but no reader could mark it
 BLUR_RANGE_PX = (0.35, 1.1)
 _BLUR_WINDOW_MM = 3.0
 
@@ -38,8 +38,11 @@ class Inserted:
 
 
 def counts(placed: Placed) -> bool:
-    """True for an MC that a reader could mark: no benign kind, and not too faint."""
-    return placed.counted and placed.strength >= LABEL_FROM
+    """True for an MC that a reader could mark: no benign kind, and not too faint.
+
+    Of one that was drawn: only then its signal-to-noise ratio is known.
+    """
+    return placed.counted and placed.snr >= VISIBLE_FROM
 
 
 def counted_mask(labels: np.ndarray, placed: tuple[Placed, ...]) -> np.ndarray:
@@ -65,7 +68,8 @@ class Ground:
 def insert(ground: Ground, calcifications: list[Placed], rng) -> Inserted:
     """Draw calcifications whose centres lie inside; strength in local deviations.
 
-    A mask is drawn before blur and noise; where two overlap, the stronger one's covers.
+    A mask is drawn before blur and noise; where two overlap, the stronger one's covers. How
+    well each MC can be seen is told from the tissue before anything was drawn.
     """
     pixels, inside, spacing_mm = ground.pixels, ground.inside, ground.spacing_mm
     _, deviation = local_statistics(pixels, inside, (spacing_mm, spacing_mm))
@@ -80,10 +84,24 @@ def insert(ground: Ground, calcifications: list[Placed], rng) -> Inserted:
         template = draw(placed, spacing_mm, blur_px, rng)
         window, part = _overlap(row, col, template.mask.shape[0], pixels.shape)
         reach = inside[window]
-        out[window] += placed.strength * deviation[row, col] * template.thickness[part] * reach
+        signal = placed.strength * deviation[row, col] * template.thickness
+        out[window] += signal[part] * reach
+        if placed.counted:
+            placed = replace(placed, snr=_snr(signal, (row, col), ground))
         drawn.append(placed)
         labels[window][template.mask[part] & reach] = len(drawn)
     return Inserted(out, labels, tuple(drawn), deviation)
+
+
+def _snr(signal: np.ndarray, place_rc: tuple[int, int], ground: Ground) -> float:
+    """Of a signal centred on a place, in the tissue around it, as much as the image holds."""
+    side = max(len(signal), round(AROUND_MM / ground.spacing_mm))
+    half = side // 2
+    window, part = _overlap(*place_rc, 2 * half + 1, ground.pixels.shape)
+    tissue = np.zeros((2 * half + 1, 2 * half + 1), ground.pixels.dtype)
+    inside = np.zeros(tissue.shape, bool)
+    tissue[part], inside[part] = ground.pixels[window], ground.inside[window]
+    return signal_to_noise(signal, tissue, inside)
 
 
 def local_blur_px(pixels: np.ndarray, place_rc: tuple[int, int], spacing_mm: float) -> float:

@@ -31,9 +31,9 @@ DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Si
 FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
 _FILM, _REAL_DIGITAL = 0.35, 0.3  # shares of all sheets
 _LEAST_BREAST = 0.4  # of a square; less teaches little
-# Networks learn from MCs that can be seen, more of them plain than in patients; fainter
-# ones are drawn and count neither as MC nor as tissue.
-_CERTAIN_FROM = 2.2
+# Networks learn from MCs that can be seen or nearly so, more of them plain than in patients;
+# fainter ones are drawn and count neither as MC nor as tissue.
+_CERTAIN_FROM = 3.5  # signal-to-noise ratio of an ideal observer
 _LEVELS = (2.0, 10.0)
 _DIGITAL_BACKGROUND_MM = (0.06, 0.085)  # not stated; and few images are to stand for many units
 _DETECTOR_MM = (240.0, 180.0)
@@ -207,7 +207,7 @@ def _normalised(pixels: np.ndarray, inside: np.ndarray, spacing: float) -> np.nd
 
 def _labels(inserted: Inserted, shape: tuple[int, int]) -> np.ndarray:
     """BACKGROUND, MC or IGNORED of every pixel at 0.05 mm."""
-    certain = [one.counted and one.strength >= _CERTAIN_FROM for one in inserted.placed]
+    certain = [one.counted and one.snr >= _CERTAIN_FROM for one in inserted.placed]
     mcs = np.array([False, *certain])[inserted.labels]
     uncertain = resize_mask((inserted.labels > 0) & ~mcs, shape)
     labels = np.where(binary_dilation(uncertain, iterations=2), IGNORED, BACKGROUND)

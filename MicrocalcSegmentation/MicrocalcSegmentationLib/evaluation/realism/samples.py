@@ -9,7 +9,7 @@ from ...errors import InputError
 from ...simulation.cases import CaseOptions, SimulatedCase, simulate_case
 from ..comparison import truth_of
 from .separability import Candidates, find_candidates
-from .specks import Specks, measure_specks
+from .specks import Specks, measure_specks, with_clusters_of
 from .spectrum import Spectrum, measure_spectrum
 
 CROP_SIDE = 256  # pixels, 11 to 18 mm
@@ -41,7 +41,12 @@ def make_sample(seed: int, options: CaseOptions) -> Sample:
 
 
 def measure_case(case: SimulatedCase) -> Sample:
-    """Spectrum, MCs, what else stands out, and a crop around each cluster."""
+    """Spectrum, MCs, what else stands out, and a crop around each cluster.
+
+    Sizes and heights are of all MCs that were drawn, for the real ones that they are held
+    against were marked by a network, some of them hardly above the noise; clusters are of the
+    MCs that can be seen, as readers outlined the real ones.
+    """
     mammogram = case.mammogram
     pixels, spacing_mm = mammogram.pixels, mammogram.spacing_mm
     inside = breast_region(mammogram)
@@ -50,11 +55,14 @@ def measure_case(case: SimulatedCase) -> Sample:
     except InputError:  # a small breast still has MCs to measure
         spectrum = None
     masks = (case.mask, case.ignored)
+    drawn, seen = (
+        measure_specks(pixels, inside, mask, spacing_mm) for mask in (case.drawn, case.mask)
+    )
     return Sample(
         case.name,
         case.options.kind,
         spectrum,
-        measure_specks(pixels, inside, case.mask, spacing_mm),
+        with_clusters_of(drawn, seen),
         find_candidates(pixels, inside, masks, spacing_mm),
         tuple(_cluster_crops(pixels, case.mask, spacing_mm, f"seed {case.seed}")),
     )

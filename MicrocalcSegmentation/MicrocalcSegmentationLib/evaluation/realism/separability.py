@@ -11,11 +11,11 @@ from scipy.ndimage import distance_transform_edt, label, maximum_filter
 
 from ...calcifications import label_calcifications
 from ...normalisation import local_statistics
-from ...simulation.insertion import LABEL_FROM
 from ..intervals import interval, resampling_weights
 
 STATISTICS = ("peak grey", "local contrast", "edge width", "size")
 APART_MM = 0.5  # another maximum lies at least this far from every MC
+STANDS_OUT_FROM = 1.5  # deviations; there is no end of lower maxima
 MAXIMUM_MM = 0.35  # side of the square in which a maximum is the highest
 AT_MOST = 1000  # maxima of an image, drawn at random, and as many of the strongest
 RESAMPLES = 500
@@ -59,7 +59,7 @@ def find_candidates(
     masks: tuple[np.ndarray, np.ndarray],
     spacing_mm: tuple[float, float],
 ) -> Candidates:
-    """True MCs at their brightest pixel, and other local maxima as strong as MCs that count.
+    """True MCs at their brightest pixel, and other local maxima that stand out.
 
     pixels: (rows, cols) float32. inside: bool. masks: MCs that count, and calcifications too
     faint to count, which are neither; bool. Both kinds of place are measured alike.
@@ -72,7 +72,7 @@ def find_candidates(
     measured = [_statistics(pixels, deviation, place, spacing_mm) for place in places]
     statistics = np.array(measured).reshape(-1, len(STATISTICS))
     true = np.arange(len(places)) < len(peaks)
-    kept = true | (statistics[:, 1] >= LABEL_FROM)
+    kept = true | (statistics[:, 1] >= STANDS_OUT_FROM)
     drawn = np.concatenate([np.ones(len(peaks), bool), drawn])
     return Candidates(statistics, true, drawn).only(kept)
 
@@ -141,7 +141,7 @@ def _maxima(height: np.ndarray, inside: np.ndarray, known: np.ndarray, spacing_m
     Returns their places, (n, 2), and which of them are a random draw, (n,) bool.
     """
     size = [max(3, round(MAXIMUM_MM / step)) for step in spacing_mm]
-    high = (height == maximum_filter(height, size)) & (height >= LABEL_FROM) & inside
+    high = (height == maximum_filter(height, size)) & (height >= STANDS_OUT_FROM) & inside
     if known.any():
         high &= distance_transform_edt(~known, sampling=spacing_mm) >= APART_MM
     # A saturated area is one maximum, not as many as it has pixels.

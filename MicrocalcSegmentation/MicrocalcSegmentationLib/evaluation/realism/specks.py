@@ -1,6 +1,6 @@
 """What the true calcifications of an image measure: sizes, contrasts and how clusters lie."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -74,6 +74,12 @@ def measure_in_deviations(
     _, deviation = local_statistics(pixels, inside, spacing_mm)
     on = Measured(pixels, deviation, np.ones(pixels.shape, np.float32))
     return measure(labels, on, spacing_mm)
+
+
+def with_clusters_of(specks: Specks, others: Specks) -> Specks:
+    """The MCs of one and the clusters of the other."""
+    single = ("diameter_mm", "contrast", "snr")
+    return replace(others, **{name: getattr(specks, name) for name in single})
 
 
 def pooled(specks: list[Specks]) -> Specks:

@@ -4,10 +4,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ...simulation.insertion import LABEL_FROM
 from .published import KINDS, SPECKS, SPECTRUM, Range
 from .samples import Sample
-from .separability import Separation, separate
+from .separability import STANDS_OUT_FROM, Separation, separate
 from .specks import pooled
 from .spectrum import FREQUENCIES, Spectrum
 
@@ -98,7 +97,7 @@ def as_text(rows: list[Row], separations: dict[str, list[Separation]]) -> str:
         )
         lines += [*_aligned([head, *(_cells(row, marks) for row in own)]), ""]
     lines += [f"{mark} {source}" for source, mark in marks.items()]
-    others = f"other maxima of {LABEL_FROM:g} deviations or more"
+    others = f"other maxima of {STANDS_OUT_FROM:g} deviations or more"
     lines += ["", f"AUC of one statistic alone, MCs against {others}"]
     for name, found in separations.items():
         head = (name, "all", "95 %", "as many, the strongest", "95 %")
