@@ -242,24 +242,45 @@ def benign(place, kind: str, rng) -> Placed:
 
 
 def vascular(path_rc: np.ndarray, radius_px: float, spacing_mm: float, rng) -> list[Placed]:
-    """Plaques in both walls of a vessel, here dense, there missing: "tram tracks".
+    """A calcified vessel: both walls a faint band, here dense, there missing, with plain specks.
 
     path_rc: (n, 2) pixels along the vessel's middle. radius_px: of its wall.
     """
-    along = np.gradient(path_rc, axis=0)
-    direction = np.arctan2(along[:, 0], along[:, 1])
+    length_mm = float(np.hypot(*np.diff(path_rc, axis=0).T).sum()) * spacing_mm
     level = float(np.exp(rng.uniform(np.log(3), np.log(9))))
-    length_px = float(np.hypot(*np.diff(path_rc, axis=0).T).sum())
-    count = int(length_px * spacing_mm * rng.uniform(1.2, 3.5))
+    course = _Course(path_rc, radius_px)
     placed = []
-    for _ in range(count):
-        at = rng.uniform(0, 1) ** rng.uniform(0.7, 1.4) * (len(path_rc) - 1)
-        row, col = (np.interp(at, np.arange(len(path_rc)), path_rc[:, k]) for k in (0, 1))
-        turn = direction[int(at)]
-        off = rng.choice([-1, 1]) * radius_px * rng.normal(1, 0.1)
-        where = (float(row + off * np.cos(turn)), float(col - off * np.sin(turn)))
-        size = float(np.clip(rng.lognormal(np.log(0.5), 0.5), 0.15, 2.0))
+    for wall in (-1, 1):
+        first = rng.uniform(0, 2 * np.pi)
+        for at in np.arange(0, length_mm, 0.5):
+            dense = 0.5 + 0.5 * np.sin(first + at * 2 * np.pi / 14)
+            where, angle = course.on_wall(at / length_mm, wall * rng.normal(1, 0.08))
+            long_mm = float(np.clip(rng.lognormal(np.log(1.3), 0.35), 0.5, 2.5))
+            strength = level * rng.uniform(0.2, 0.45) * dense
+            thin = rng.uniform(0.2, 0.4) / long_mm
+            placed.append(Placed(*where, long_mm, strength, thin, angle, kind="vascular"))
+    for _ in range(rng.poisson(length_mm * rng.uniform(0.3, 1.2))):
+        where, angle = course.on_wall(rng.random(), rng.choice([-1, 1]) * rng.normal(1, 0.15))
+        size = float(np.clip(rng.lognormal(np.log(0.35), 0.45), 0.15, 1.5))
         strength = level * float(np.exp(0.4 * rng.standard_normal()))
-        thin, angle = rng.uniform(0.15, 0.5), np.pi / 2 - turn
+        thin = rng.uniform(0.3, 0.8)
         placed.append(Placed(*where, size, strength, thin, angle, kind="vascular"))
     return placed
+
+
+@dataclass(frozen=True)
+class _Course:
+    """A vessel's middle, (n, 2) pixels, and the radius of its wall in pixels."""
+
+    path_rc: np.ndarray
+    radius_px: float
+
+    def on_wall(self, share: float, off: float) -> tuple[tuple[float, float], float]:
+        """Place and major axis of a plaque at a share of the course, off radii to one side."""
+        at = share * (len(self.path_rc) - 1)
+        row, col = (np.interp(at, np.arange(len(self.path_rc)), self.path_rc[:, k]) for k in (0, 1))
+        down, right = np.gradient(self.path_rc, axis=0)[int(at)]
+        turn = np.arctan2(down, right)
+        across_px = off * self.radius_px
+        where = (float(row + across_px * np.cos(turn)), float(col - across_px * np.sin(turn)))
+        return where, float(np.pi / 2 - turn)
