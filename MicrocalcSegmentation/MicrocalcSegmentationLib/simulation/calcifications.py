@@ -13,12 +13,13 @@ SUPERSAMPLING = 4  # at least; more where a calcification is thinner than a pixe
 MASK_LEVEL = 0.25  # of the peak thickness before blur: there an MC begins
 
 # Facts measured on real images: median diameter 0.24 - 0.26 mm, 0.1 - 1.2 mm in all.
-SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.26, 0.48, (0.18, 1.2)
+SIZE_MEDIAN_MM, SIZE_LOG_SIGMA, SIZE_RANGE_MM = 0.28, 0.52, (0.19, 1.2)
 
 MORPHOLOGIES = ("punctate", "amorphous", "coarse heterogeneous", "fine pleomorphic", "fine linear")
 _MORPHOLOGY_SHARES = (0.3, 0.15, 0.18, 0.3, 0.07)
 DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
 _DISTRIBUTION_SHARES = (0.76, 0.11, 0.11, 0.015, 0.005)
+_DUST_SHARE = 0.3  # of a cluster: faint ones around the plain ones, as in real clusters
 SINGLE = "single"
 BENIGN_ONES = ("rim", "popcorn", "milk of calcium", "skin", "large round")
 BENIGN = ("vascular", *BENIGN_ONES)
@@ -145,9 +146,9 @@ def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
     distribution = str(rng.choice(DISTRIBUTIONS, p=_DISTRIBUTION_SHARES))
     direction = site.towards + rng.normal(0, 0.4)
     offsets_mm = _offsets(distribution, _count(morphology, rng), direction, rng)
-    drawn = float(np.clip(rng.lognormal(np.log(2.3), 0.85), 1.5, 14))
+    drawn = float(np.clip(rng.lognormal(np.log(3.4), 0.8), 1.0, 16))
     level = drawn if site.level is None else site.level
-    size = {"amorphous": 0.2, "punctate": 0.22, "coarse heterogeneous": 0.6}.get(
+    size = {"amorphous": 0.22, "punctate": 0.24, "coarse heterogeneous": 0.6}.get(
         morphology, SIZE_MEDIAN_MM
     )
     look = _Look(morphology, size * rng.lognormal(0, 0.15), level, direction)
@@ -157,8 +158,8 @@ def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
 
 def _count(morphology: str, rng) -> int:
     """7 to 42 MCs (median 16) in eleven real clusters; amorphous ones hold more."""
-    middle = 26 if morphology == "amorphous" else 15
-    return int(np.clip(rng.lognormal(np.log(middle), 0.45), 10, 42))
+    middle = 26 if morphology == "amorphous" else 17
+    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 10, 48))
 
 
 def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray:
@@ -196,20 +197,22 @@ def _member(place, look: _Look, group: int, rng) -> Placed:
     strength = look.level * float(np.exp(0.13 * rng.standard_normal()))
     spread = 0.25 if look.morphology in ("punctate", "amorphous") else SIZE_LOG_SIGMA
     size = float(np.clip(rng.lognormal(np.log(look.size_mm), spread), *SIZE_RANGE_MM))
-    shape: dict = {"elongation": rng.uniform(0.6, 0.95)}
+    if rng.random() < _DUST_SHARE:
+        strength *= rng.uniform(0.4, 0.75)
+    shape: dict = {"elongation": rng.uniform(0.6, 0.9)}
     if look.morphology == "punctate":
-        shape = {"elongation": rng.uniform(0.7, 0.95)}
+        shape = {"elongation": rng.uniform(0.65, 0.92)}
     elif look.morphology == "amorphous":
         strength *= 0.9
         shape |= {"lumps": int(rng.integers(1, 4))}
     elif look.morphology == "fine linear":
         size = float(np.clip(size * rng.uniform(1.5, 3), 0.2, 1.0))
         angle = np.pi / 2 - look.direction + rng.normal(0, 0.5)
-        shape = {"elongation": rng.uniform(0.45, 0.6), "angle": angle}
+        shape = {"elongation": rng.uniform(0.52, 0.68), "angle": angle}
     else:
         shape |= {"lumps": int(rng.integers(1, 5))}
-        if rng.random() < 0.15:
-            shape["elongation"] = rng.uniform(0.5, 0.6)
+        if rng.random() < 0.1:
+            shape["elongation"] = rng.uniform(0.52, 0.62)
     return Placed(*place, size, strength, kind=look.morphology, group=group, **shape)
 
 
