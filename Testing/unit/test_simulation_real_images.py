@@ -57,7 +57,7 @@ def test_the_command_writes_what_evaluate_reads(tmp_path, capsys):
     image = write_case(simulate_case(21, options), tmp_path / "normal")["image"]
     out = tmp_path / "out"
     arguments = ["insert", str(image), "-o", str(out), "--copies", "2", "--json", "-q"]
-    assert main([*arguments, "--clusters", "2"]) == 0
+    assert main([*arguments, "--clusters", "2", "--level", "9"]) == 0
     written = json.loads(capsys.readouterr().out)["cases"]
     assert [entry["seed"] for entry in written] == [0, 1]
     cases = folder_cases(out)
@@ -79,3 +79,20 @@ def test_a_refused_image_stops_no_other_one(tmp_path, capsys):
     assert main(["insert", str(bad), str(image), "-o", str(tmp_path / "out"), "-q"]) == 1
     assert "bad.dcm" in capsys.readouterr().err
     assert len(list((tmp_path / "out").glob("*_mask.nrrd"))) == 1
+
+
+def test_what_is_too_faint_to_be_seen_is_said(tmp_path, capsys):
+    options = CaseOptions("digital", 0.1, (1000, 800), 0, 0, view="CC", laterality="L")
+    image = write_case(simulate_case(21, options), tmp_path / "normal")["image"]
+    arguments = ["insert", str(image), "-o", str(tmp_path / "out"), "--singles", "0"]
+    assert main([*arguments, "--level", "0.5"]) == 0
+    told = capsys.readouterr().out
+    assert " 0 MCs in " in told
+    assert "more are too faint to be seen" in told
+
+
+@pytest.mark.parametrize("level", ["0", "-2", "nan", "much"])
+def test_a_level_that_is_none_is_refused(level, capsys):
+    with pytest.raises(SystemExit):
+        main(["insert", "image.dcm", "-o", "out", "--level", level])
+    assert "--level" in capsys.readouterr().err

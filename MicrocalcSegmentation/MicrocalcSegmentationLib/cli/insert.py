@@ -45,6 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"how many in each image (default: {default})",
         )
     parser.add_argument(
+        "--level",
+        type=options.level,
+        metavar="L",
+        help="typical height of clusters' MCs, in deviations of the fine texture around: 3 is "
+        "hardly seen, 8 plain (default: drawn for each cluster, as real ones are; many are too "
+        "faint to be seen, and are not in the mask)",
+    )
+    parser.add_argument(
         "--copies",
         type=options.positive_count,
         default=1,
@@ -94,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
         say(json.dumps({"output": str(args.output), "cases": entries}, indent=2))
     elif not args.quiet:
         for entry in entries:
-            say(f"{entry['files']['image']}, {entry['mcs']} MCs in {entry['files']['mask']}")
+            faint = f" ({entry['faint']} more are too faint to be seen)" if entry["faint"] else ""
+            say(f"{entry['files']['image']}, {entry['mcs']} MCs in {entry['files']['mask']}{faint}")
     return 1 if refused else 0
 
 
@@ -119,10 +128,12 @@ def _insert_one(image, seed: int, args: argparse.Namespace) -> dict:
     from ..simulation.insertion import counts
     from ..simulation.real_images import Contents, insert_into
 
-    contents = Contents(args.clusters, args.singles, args.benign)
+    contents = Contents(args.clusters, args.singles, args.benign, args.level)
     case = insert_into(read_mammogram(image, args.spacing_mm), contents, seed)
     case = replace(case, name=f"{file_stem(case.name)}-inserted-{seed}")
     paths = write_case(case, args.output, args.format)
     files = {what: str(path) for what, path in paths.items()}
     mcs = sum(map(counts, case.calcifications))
-    return {"name": case.name, "source": str(image), "seed": seed, "mcs": mcs, "files": files}
+    faint = sum(one.counted for one in case.calcifications) - mcs
+    made = {"name": case.name, "source": str(image), "seed": seed, "mcs": mcs, "faint": faint}
+    return made | {"files": files}

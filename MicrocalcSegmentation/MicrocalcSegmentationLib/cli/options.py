@@ -17,6 +17,14 @@ def probability(text: str) -> float:
     return value
 
 
+def level(text: str) -> float:
+    """A height in local deviations, above 0."""
+    value = _number(text)
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: give a number above 0, at most 100")
+    return value
+
+
 def spacing(text: str) -> tuple[float, float]:
     """(row, col) spacing. Whether it can be a mammogram's is for the reader to say."""
     parts = [_number(part) for part in text.split(",")]

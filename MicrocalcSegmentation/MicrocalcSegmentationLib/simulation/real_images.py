@@ -18,11 +18,15 @@ FROM_RIM_MM = 5.0
 
 @dataclass(frozen=True)
 class Contents:
-    """How many clusters, single MCs and benign calcifications to insert."""
+    """How many clusters, single MCs and benign calcifications to insert.
+
+    level: typical strength of clusters' MCs in local deviations; None draws it for each.
+    """
 
     clusters: int = 1
     singles: int = 2
     benign: int = 0
+    level: float | None = None
 
 
 def insert_into(mammogram: Mammogram, contents: Contents, seed: int) -> SimulatedCase:
@@ -55,6 +59,7 @@ def insert_into(mammogram: Mammogram, contents: Contents, seed: int) -> Simulate
         kind="unstated",
         clusters=contents.clusters,
         singles=contents.singles,
+        level=contents.level,
         raw=mammogram.presentation == "FOR PROCESSING",
     )
     return SimulatedCase(
@@ -80,7 +85,7 @@ def _placed(room: np.ndarray, spacing_mm: float, contents: Contents, rng) -> lis
     placed: list[Placed] = []
     for number in range(1, contents.clusters + 1):
         direction = rng.uniform(0, 2 * np.pi)
-        site = Site(tuple(anywhere()), number, direction)
+        site = Site(tuple(anywhere()), number, direction, contents.level)
         placed += calcifications.cluster(site, spacing_mm, rng)
     placed += [calcifications.single(anywhere(), rng) for _ in range(contents.singles)]
     for _ in range(contents.benign):
