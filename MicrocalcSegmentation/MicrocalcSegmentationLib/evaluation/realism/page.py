@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
+from ...settings import CLUSTER_MIN_MCS
 from ...simulation.calcifications import Site, cluster
-from ...simulation.insertion import Ground, insert
+from ...simulation.insertion import Ground, counts, insert
 from .real_images import Background, room_for_crop
 from .samples import CROP_SIDE, Crop, crop_at
 
@@ -18,6 +19,7 @@ _TEXT = 22  # height of a line of text
 _PAPER, _INK = 24, 230
 _FLAT_PX = 48  # Gaussian width of what is taken off: shading, which would hide the specks
 _WINDOW = (0.5, 99.9)  # percentiles of what remains, shown black and white, the same for all
+_DRAWS = 12
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,22 @@ class Section:
 
 
 def inserted_crop(background: Background, seed: int) -> Crop | None:
-    """A cluster drawn into a real background; None where there is no room for one."""
+    """A cluster drawn into a real background, drawn anew until it can be seen.
+
+    None where there is no room for one, or none could be seen in many draws.
+    """
     rng = np.random.default_rng(seed)
     place = room_for_crop(background, rng)
     if place is None:
         return None
-    placed = cluster(Site(tuple(place)), background.spacing_mm, rng)
     ground = Ground(background.pixels, background.inside, background.spacing_mm)
-    inserted = insert(ground, placed, rng)
-    return Crop(crop_at(inserted.pixels, *place), f"into {background.text}, {len(placed)} MCs")
+    for _ in range(_DRAWS):
+        placed = cluster(Site(tuple(place)), background.spacing_mm, rng)
+        inserted = insert(ground, placed, rng)
+        seen = sum(map(counts, inserted.placed))
+        if seen >= CLUSTER_MIN_MCS:
+            return Crop(crop_at(inserted.pixels, *place), f"into {background.text}, {seen} MCs")
+    return None
 
 
 def draw_page(sections: list[Section]) -> Image.Image:
