@@ -51,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
     from ..pipeline import segment
     from ..settings import Settings
     from ..training.learning import Course
+    from ..training.memory import keep_freed_memory
 
     check_writable(args.output)
+    keep_freed_memory()
     wanted = {"steps": args.steps, "check_every": args.check_every}
     course = Course(seed=args.seed, **{k: v for k, v in wanted.items() if v is not None})
     output, samples = args.output.resolve(), args.samples.resolve()

@@ -125,6 +125,7 @@ def _add_sheets(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train one network on a database, or the pair on sheets."""
     from ..batch import check_writable
+    from ..training.memory import keep_freed_memory
 
     if (args.network is None) != (args.samples is None):
         args.wrong_usage("give detector or segmentator, and --samples, together")
@@ -132,6 +133,7 @@ def run(args: argparse.Namespace) -> int:
     args.work = args.work or output.with_name(output.name + ".work")
     for folder in (output, args.work):
         check_writable(folder)
+    keep_freed_memory()
     model = _on_sheets(args, output) if args.network is None else _on_samples(args, output)
     if not args.quiet:
         _tell(args, model)
