@@ -11,10 +11,12 @@ All figures are our own choice, measured on simulated MCs that touch (see Resour
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, find_objects, gaussian_filter
+from scipy.ndimage import distance_transform_edt, find_objects, gaussian_filter, label
+from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
 from .calcifications import find_boxes, label_calcifications, places_of, window_around
+from .montage import Montage
 
 APART_MM = 0.25  # centres closer than the median diameter of an MC (0.24 mm) are one MC
 SMOOTHING_MM = 0.05  # near a system's own blur: less noise, hardly less detail
@@ -24,6 +26,7 @@ VALLEY = 0.1  # and over the height of the lower one: lumps of one calcification
 LARGEST_MM = 1.0  # MCs are 0.1 to 1 mm; a larger part is of a coarse calcification, left whole
 WIDEST_MM = 12.0  # beyond, a mask shows no MCs but the threshold's being too low
 NECK = 0.4  # share by which the mask is narrower between two parts than in the lesser: two
+AT_ONCE = 100  # regions; among more, a large one would leave much room below the others
 
 
 def distinct_calcifications(
@@ -49,18 +52,17 @@ def split_touching(
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     rules = _Rules(spacing_mm, max(1, int(np.ceil(min_area_mm2 / pixel_mm2 * (1 - 1e-9)))))
     boxes = find_boxes(labels)
+    regions = [
+        (box, labels[box] == number)
+        for number, box in enumerate(boxes, 1)
+        if box is not None and APART_MM < _across_mm(box, spacing_mm) <= WIDEST_MM
+    ]
     largest = len(boxes)
-    for number, box in enumerate(boxes, 1):
-        if box is None or not APART_MM < _across_mm(box, spacing_mm) <= WIDEST_MM:
-            continue
-        window = window_around(box, labels.shape, spacing_mm)
-        here = labels[window]
-        inside = here == number
-        found = _parts_of(inside, here == 0, pixels[window], rules)
-        # The first part keeps the region's number.
-        found[found > 1] += largest - 1
-        here[inside] = np.where(found == 1, number, found)[inside]
-        largest = max(largest, int(found.max()))
+    for first in range(0, len(regions), AT_ONCE):
+        pieces = _between_necks(regions[first : first + AT_ONCE], labels, pixels, rules)
+        for piece, parts in zip(pieces, _divided(pieces, rules), strict=True):
+            labels[piece.box][piece.inside] = parts[piece.inside] + largest
+            largest += int(parts.max())
     _renumber(labels)
     return labels
 
@@ -71,29 +73,58 @@ class _Rules:
     min_pixels: int
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A connected part of the mask.
+
+    box: slices of the image. inside: (rows, cols) bool, the piece in its box. height: of that
+    shape, by whose maxima it is divided, where they are separated by such a depth.
+    """
+
+    box: tuple[slice, slice]
+    inside: np.ndarray
+    height: np.ndarray
+    depth: "_Depth"
+
+
 def _across_mm(box, spacing_mm) -> float:
     sides = [(side.stop - side.start) * mm for side, mm in zip(box, spacing_mm, strict=True)]
     return float(np.hypot(*sides))
 
 
-def _parts_of(inside: np.ndarray, clear: np.ndarray, pixels: np.ndarray, rules) -> np.ndarray:
-    """(rows, cols) int: parts of one region from 1; clear: pixels without any MC."""
-    width = distance_transform_edt(np.pad(inside, 1), sampling=rules.spacing_mm)[1:-1, 1:-1]
-    found = _basins(width, inside, _Depth(0.0, NECK, np.inf), rules)
-    smooth, fine = _smoothed(pixels, rules.spacing_mm)
+def _between_necks(regions: list, labels: np.ndarray, pixels: np.ndarray, rules) -> list[_Piece]:
+    """Regions, each (box, mask in it), cut at their necks; height: of the image above its level."""
+    montage = Montage([inside.shape for _, inside in regions])
+    mask = montage.lay([inside for _, inside in regions], False)
+    width = distance_transform_edt(mask, sampling=rules.spacing_mm)
+    whole = [
+        _Piece(*region, width[place], _Depth(0.0, NECK, np.inf))
+        for region, place in zip(regions, montage.places, strict=True)
+    ]
+    pieces = []
+    for region, parts in zip(whole, _divided(whole, rules), strict=True):
+        window = window_around(region.box, labels.shape, rules.spacing_mm)
+        height, noise = _height(pixels[window], labels[window] == 0, rules.spacing_mm)
+        for number, part in enumerate(find_objects(parts), 1):
+            box = _moved(part, [side.start for side in region.box])
+            above = height[_moved(box, [-side.start for side in window])]
+            depth = _Depth(NOISE_FACTOR * noise, VALLEY, LARGEST_MM)
+            pieces.append(_Piece(box, parts[part] == number, above, depth))
+    return pieces
+
+
+def _moved(box, by: list[int]) -> tuple[slice, slice]:
+    return tuple(
+        slice(side.start + way, side.stop + way) for side, way in zip(box, by, strict=True)
+    )
+
+
+def _height(pixels: np.ndarray, clear: np.ndarray, spacing_mm) -> tuple[np.ndarray, float]:
+    """The smoothed image above its level in the clear, which is without any MC, and its noise."""
+    smooth, fine = _smoothed(pixels, spacing_mm)
     around = clear if clear.any() else np.ones(clear.shape, bool)
-    level = np.median(smooth[around])
     noise = 1.4826 * np.median(np.abs(fine[around]))
-    count = 0
-    parts = np.zeros(inside.shape, np.int32)
-    for number, box in enumerate(find_objects(found), 1):
-        part = found[box] == number
-        own = _basins(
-            smooth[box] - level, part, _Depth(NOISE_FACTOR * noise, VALLEY, LARGEST_MM), rules
-        )
-        parts[box][part] = own[part] + count
-        count += own.max()
-    return parts
+    return smooth - np.median(smooth[around]), float(noise)
 
 
 def _smoothed(pixels: np.ndarray, spacing_mm) -> tuple[np.ndarray, np.ndarray]:
@@ -106,18 +137,37 @@ def _smoothed(pixels: np.ndarray, spacing_mm) -> tuple[np.ndarray, np.ndarray]:
     return smooth, smooth - coarse
 
 
-def _basins(surface: np.ndarray, inside: np.ndarray, depth: "_Depth", rules):
-    """(rows, cols) int: parts of `inside`, from 1, around maxima that deep valleys separate.
+def _divided(pieces: list[_Piece], rules) -> list[np.ndarray]:
+    """For each piece (rows, cols) int: its parts, from 1."""
+    # Nearly all have one maximum, and to look for basins takes far longer than for maxima.
+    return [
+        _basins(piece, rules) if peaks > 1 else piece.inside.astype(np.int32)
+        for piece, peaks in zip(pieces, _count_maxima(pieces), strict=True)
+    ]
+
+
+def _count_maxima(pieces: list[_Piece]) -> list[int]:
+    montage = Montage([piece.inside.shape for piece in pieces])
+    height = montage.lay([piece.height for piece in pieces], -np.inf)
+    inside = montage.lay([piece.inside for piece in pieces], False)
+    peaks, _ = label(local_maxima(height, connectivity=2) & inside, np.ones((3, 3)))
+    return [np.count_nonzero(np.unique(peaks[place])) for place in montage.places]
+
+
+def _basins(piece: _Piece, rules) -> np.ndarray:
+    """(rows, cols) int: parts of a piece, from 1, around maxima that deep valleys separate.
 
     Passes are crossed from the highest one down, so that each maximum first meets the
     neighbour that it most belongs to.
     """
+    surface, inside = piece.height, piece.inside
     basins = watershed(-surface, mask=inside, connectivity=2)
     parts = _parts(surface, basins, rules.spacing_mm)
     belongs = np.arange(len(parts) + 1)
     for one, other, height in _passes(surface, basins):
         first, second = sorted((int(belongs[one]), int(belongs[other])))
-        if first == second or _distinct((parts[first], parts[second]), height, depth, rules):
+        pair = parts[first], parts[second]
+        if first == second or _distinct(pair, height, piece.depth, rules):
             continue
         parts[first] = _joined(parts[first], parts[second])
         belongs[belongs == second] = first

@@ -27,6 +27,7 @@ FLOORS = {
     "morphology": 1,
     "normalisation": 1,
     "shapes": 1,
+    "montage": 1,
     "calcifications": 1,
     "neighbours": 1,
     "splitting": 1,
