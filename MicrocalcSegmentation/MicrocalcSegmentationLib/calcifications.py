@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .findings import Calcification
+from .montage import Montage, batches
 from .shapes import axes, kind_of
 
 RING_MM = (0.2, 0.7)  # the local background lies this far from an MC's rim
@@ -120,22 +121,35 @@ def measure(
     median of a ring from 0.2 to 0.7 mm around the MC without pixels of any MC; where all
     of the ring is MC, the median of the pixels that the ring spans.
     """
-    boxes = find_boxes(labels)
-    return tuple(
-        _measure_one(number, box, labels, on, spacing_mm)
-        for number, box in enumerate(boxes, 1)
+    windows = [
+        (number, window_around(box, labels.shape, spacing_mm))
+        for number, box in enumerate(find_boxes(labels), 1)
         if box is not None
+    ]
+    return tuple(
+        _measure_one(mc, ring, labels, on, spacing_mm)
+        for some in batches(windows)
+        for mc, ring in zip(some, _rings(some, labels, spacing_mm), strict=True)
     )
 
 
-def _measure_one(number: int, box, labels, on: Measured, spacing_mm) -> Calcification:
-    window = window_around(box, labels.shape, spacing_mm)
+def _rings(windows, labels: np.ndarray, spacing_mm) -> list[np.ndarray]:
+    """(rows, cols) bool for each MC, (number, window): the ring around it, in its window."""
+    masks = [labels[window] == number for number, window in windows]
+    # A disc around an MC at the image's edge reaches beyond its window.
+    montage = Montage([mask.shape for mask in masks], max(_reach(RING_MM[1], spacing_mm)))
+    laid = montage.lay(masks, False)
+    ring = _dilated(laid, RING_MM[1], spacing_mm) & ~_dilated(laid, RING_MM[0], spacing_mm)
+    return [ring[place] for place in montage.places]
+
+
+def _measure_one(mc, ring, labels: np.ndarray, on: Measured, spacing_mm) -> Calcification:
+    number, window = mc
     here = labels[window]
     mask = here == number
     rows, cols = np.nonzero(mask)
     area_mm2 = len(rows) * spacing_mm[0] * spacing_mm[1]
     grey, deviation = on.pixels[window], on.deviation[window]
-    ring = _dilated(mask, RING_MM[1], spacing_mm) & ~_dilated(mask, RING_MM[0], spacing_mm)
     clear = ring & (here == 0)
     background = np.median(grey[clear] if clear.any() else grey)
     contrast = (grey[mask] - background) / deviation[mask]
@@ -159,16 +173,19 @@ def _measure_one(number: int, box, labels, on: Measured, spacing_mm) -> Calcific
 
 def window_around(box, shape, spacing_mm) -> tuple[slice, slice]:
     """The box of an MC with its surroundings, within the image."""
-    reach = [int(np.ceil(RING_MM[1] / spacing)) + 1 for spacing in spacing_mm]
     return tuple(
-        slice(max(0, side.start - r), min(size, side.stop + r))
-        for side, r, size in zip(box, reach, shape, strict=True)
+        slice(max(0, side.start - reach - 1), min(size, side.stop + reach + 1))
+        for side, reach, size in zip(box, _reach(RING_MM[1], spacing_mm), shape, strict=True)
     )
+
+
+def _reach(radius_mm: float, spacing_mm) -> list[int]:
+    return [int(np.ceil(radius_mm / spacing)) for spacing in spacing_mm]
 
 
 def _dilated(mask: np.ndarray, radius_mm: float, spacing_mm) -> np.ndarray:
     """By a disc, row by row of the disc: a row is a run of pixels, and sums tell of runs."""
-    reach = [int(np.ceil(radius_mm / spacing)) for spacing in spacing_mm]
+    reach = _reach(radius_mm, spacing_mm)
     rows, cols = np.ogrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
     disc = (rows * spacing_mm[0]) ** 2 + (cols * spacing_mm[1]) ** 2 <= radius_mm**2
     height, width = mask.shape

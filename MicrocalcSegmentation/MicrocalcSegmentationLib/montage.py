@@ -1,8 +1,16 @@
 """Small parts of images side by side: on a few pixels, a call takes longer than its work."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+
+AT_ONCE = 100  # parts; among more, a large one would leave much room below the others
+
+
+def batches(parts: list) -> Iterator[list]:
+    """Few enough at a time for a montage."""
+    for first in range(0, len(parts), AT_ONCE):
+        yield parts[first : first + AT_ONCE]
 
 
 class Montage:

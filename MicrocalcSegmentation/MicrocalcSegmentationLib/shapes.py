@@ -5,6 +5,7 @@ from scipy.ndimage import binary_fill_holes
 from scipy.spatial import ConvexHull
 
 from .findings import COARSE, MICROCALCIFICATION, POPCORN, RIM, ROD, ROUND
+from .morphology import bounding_box
 
 COARSE_FROM_MM = 1.0  # diameter of the filled shape; MCs are 0.1 to 1 mm
 POPCORN_FROM_MM = 2.0  # BI-RADS: popcorn is larger than 2 to 3 mm
@@ -24,7 +25,9 @@ def axes(
     """
     # A pixel is a square, not a point: without its own moment a single one has no width.
     own = np.diag(np.square(spacing_mm)) / 12
-    moments = np.cov(np.stack([rows_mm, cols_mm]), bias=True) + own
+    places_mm = np.stack([rows_mm, cols_mm])
+    places_mm -= places_mm.mean(axis=1, keepdims=True)
+    moments = places_mm @ places_mm.T * (1 / len(rows_mm)) + own
     values, vectors = np.linalg.eigh(moments)
     width_mm, length_mm = 4 * np.sqrt(values)
     row, col = vectors[:, 1]
@@ -36,6 +39,7 @@ def kind_of(mask: np.ndarray, length_to_width: float, spacing_mm: tuple[float, f
 
     mask: (rows, cols) bool of one calcification.
     """
+    mask = mask[bounding_box(mask)]
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     corners_mm = [side * mm for side, mm in zip(mask.shape, spacing_mm, strict=True)]
     if corners_mm[0] * corners_mm[1] <= np.pi / 4 * COARSE_FROM_MM**2:

@@ -16,7 +16,7 @@ from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
 from .calcifications import find_boxes, label_calcifications, places_of, window_around
-from .montage import Montage
+from .montage import Montage, batches
 
 APART_MM = 0.25  # centres closer than the median diameter of an MC (0.24 mm) are one MC
 SMOOTHING_MM = 0.05  # near a system's own blur: less noise, hardly less detail
@@ -26,7 +26,6 @@ VALLEY = 0.1  # and over the height of the lower one: lumps of one calcification
 LARGEST_MM = 1.0  # MCs are 0.1 to 1 mm; a larger part is of a coarse calcification, left whole
 WIDEST_MM = 12.0  # beyond, a mask shows no MCs but the threshold's being too low
 NECK = 0.4  # share by which the mask is narrower between two parts than in the lesser: two
-AT_ONCE = 100  # regions; among more, a large one would leave much room below the others
 
 
 def distinct_calcifications(
@@ -58,8 +57,8 @@ def split_touching(
         if box is not None and APART_MM < _across_mm(box, spacing_mm) <= WIDEST_MM
     ]
     largest = len(boxes)
-    for first in range(0, len(regions), AT_ONCE):
-        pieces = _between_necks(regions[first : first + AT_ONCE], labels, pixels, rules)
+    for some in batches(regions):
+        pieces = _between_necks(some, labels, pixels, rules)
         for piece, parts in zip(pieces, _divided(pieces, rules), strict=True):
             labels[piece.box][piece.inside] = parts[piece.inside] + largest
             largest += int(parts.max())
