@@ -24,7 +24,7 @@ from .mammogram import Mammogram
 from .model import Model
 from .neighbours import reconsider
 from .progress import Part, Progress, Silent
-from .resampling import resize_mask, sample, sample_plateaus
+from .resampling import resize_mask, sample, sample_at, sample_plateaus_at
 from .settings import Settings
 from .splitting import distinct_calcifications, split_touching
 from .vessels import Bands, bands_around
@@ -227,10 +227,11 @@ def _on_own_grid(mammogram: Mammogram, breast, working: WorkingBreast, maps, mad
     np.logical_and(resize_mask(candidates, working.own_shape), breast[box], out=own_candidates[box])
     own_probability = np.zeros(shape, np.float32)
     found = own_candidates[box]
+    # A fifth of the time that `nonzero` takes in two dimensions.
+    places = np.unravel_index(np.flatnonzero(found), found.shape)
+    brought = sample_plateaus_at if _weighs_neighbours(model, settings) else sample_at
     # Interpolation reaches a pixel beyond the candidates, and rounding beyond 0 and 1.
-    brought = sample_plateaus if _weighs_neighbours(model, settings) else sample
-    values = brought(probability, working.own_shape)[found]
-    own_probability[box][found] = np.clip(values, 0, 1)
+    own_probability[box][found] = np.clip(brought(probability, found.shape, places), 0, 1)
     deviation = np.zeros(shape, np.float32)
     deviation[box] = sample(working.deviation, working.own_shape)
     return Scores(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from .bands import in_bands
 from .settings import METHOD_SPACING_MM
@@ -47,33 +47,61 @@ def sample(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         # Where nothing is averaged, resizing is the same interpolation, and quicker.
         image = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
         return np.array(image.resize(shape[::-1], Image.Resampling.BILINEAR))
-    row_scale, col_scale = (old / new for old, new in zip(values.shape, shape, strict=True))
-    image = Image.fromarray(np.ascontiguousarray(np.pad(values, 1, mode="edge"), dtype=np.float32))
-    # Pillow's affine maps pixel centres at +0.5; the padding of one pixel keeps the rim defined.
-    affine = (col_scale, 0, 1, 0, row_scale, 1)
-    sampled = image.transform(
-        shape[::-1], Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR
-    )
-    return np.array(sampled)
+    row_scale, col_scale = _scales(values.shape, shape)
+    sampled = np.empty(shape, np.float32)
+
+    def fill(rows: slice) -> None:
+        # From the row before the band's first pixel centres to the one behind its last.
+        first = max(0, int(row_scale * (rows.start + 0.5) - 0.5))
+        last = int(row_scale * (rows.stop - 0.5) - 0.5) + 1
+        part = np.ascontiguousarray(values[first : last + 1], dtype=np.float32)
+        # Pillow's affine maps pixel centres at +0.5.
+        affine = (col_scale, 0, 0, 0, row_scale, row_scale * rows.start - first)
+        sampled[rows] = Image.fromarray(part).transform(
+            (shape[1], rows.stop - rows.start),
+            Image.Transform.AFFINE,
+            affine,
+            Image.Resampling.BILINEAR,
+        )
+
+    in_bands(shape[0], fill)
+    return sampled
 
 
-def sample_plateaus(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """As `sample`, of values that are level all over a region and 0 between regions.
+def sample_at(values: np.ndarray, shape: tuple[int, int], places) -> np.ndarray:
+    """`sample`, at some pixels of the (rows, cols) grid alone.
+
+    places: their rows and their columns, two arrays of one shape, which is the result's.
+    """
+    rows, cols = places
+    if values.shape == shape:
+        return values[rows, cols]
+    row_scale, col_scale = _scales(values.shape, shape)
+    centres = (rows + 0.5) * row_scale - 0.5, (cols + 0.5) * col_scale - 0.5
+    return map_coordinates(values, centres, order=1, mode="nearest")
+
+
+def _scales(old: tuple[int, int], new: tuple[int, int]) -> tuple[float, float]:
+    return old[0] / new[0], old[1] / new[1]
+
+
+def sample_plateaus_at(values: np.ndarray, shape: tuple[int, int], places) -> np.ndarray:
+    """As `sample_at`, of values that are level all over a region and 0 between regions.
 
     They stay level, and a region ends where it covers half of a pixel: between its height
     and 0, a threshold on interpolated values would draw it larger or smaller.
     """
     if values.shape == shape:
-        return values
-    cover = sample((values > 0).astype(np.float32), shape)
-    return np.where(cover >= 0.5, sample(values, shape) / np.maximum(cover, 0.5), 0)
+        return sample_at(values, shape, places)
+    cover = sample_at((values > 0).astype(np.float32), shape, places)
+    return np.where(cover >= 0.5, sample_at(values, shape, places) / np.maximum(cover, 0.5), 0)
 
 
 def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A bool mask on a (rows, cols) grid: True where it covers at least half."""
     if mask.shape == shape:
         return mask
-    return sample(mask.astype(np.float32), shape) >= 0.5
+    return sample(mask, shape) >= 0.5
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from MicrocalcSegmentationLib.resampling import (
     resize,
     resize_mask,
     sample,
-    sample_plateaus,
+    sample_at,
+    sample_plateaus_at,
     wide_blur,
     working_shape,
 )
@@ -79,7 +80,7 @@ def test_a_plateau_keeps_its_height_and_its_area(height, scale):
     values = np.zeros((90, 80), np.float32)
     values[20:40, 30:60] = height
     shape = tuple(round(size * scale) for size in values.shape)
-    brought = sample_plateaus(values, shape)
+    brought = sample_plateaus_at(values, shape, np.indices(shape))
     region = brought > 0
     assert np.allclose(brought[region], height, rtol=1e-4)
     area = region.sum() * (90 / shape[0]) * (80 / shape[1])
@@ -88,4 +89,21 @@ def test_a_plateau_keeps_its_height_and_its_area(height, scale):
 
 def test_plateaus_on_the_same_grid_are_left_alone():
     values = np.eye(5, dtype=np.float32)
-    assert sample_plateaus(values, (5, 5)) is values
+    assert (sample_plateaus_at(values, (5, 5), np.indices((5, 5))) == values).all()
+
+
+@given(st.integers(20, 400), st.integers(20, 90), st.floats(0.5, 1.6), st.floats(0.5, 1.6))
+def test_sampling_is_linear_interpolation_to_the_rim_everywhere_and_at_some_pixels(
+    rows, cols, down, right
+):
+    values = np.random.default_rng(rows).normal(size=(rows, cols)).astype(np.float32)
+    shape = (round(rows * down), round(cols * right))
+    centres = [
+        np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        for old, new in zip(values.shape, shape, strict=True)
+    ]
+    along = np.array([np.interp(centres[1], np.arange(cols), line) for line in values])
+    expected = np.array([np.interp(centres[0], np.arange(rows), line) for line in along.T]).T
+    assert np.allclose(sample(values, shape), expected, atol=1e-4)
+    some = np.nonzero(np.random.default_rng(1).random(shape) < 0.1)
+    assert np.allclose(sample_at(values, shape, some), expected[some], atol=1e-5)
