@@ -9,7 +9,7 @@ skin line; the lower class must look like air, or all of the image is breast.
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_fill_holes, gaussian_filter, median_filter
+from scipy.ndimage import gaussian_filter, median_filter
 from skimage.filters import threshold_otsu
 
 from .bands import in_bands
@@ -237,7 +237,7 @@ def _grown(
     grown = connected_with(core, wide | (dim & close))
     sigma = [SMOOTHING_MM / step for step in step_mm]
     smooth = gaussian_filter(grown.astype(np.float32), sigma, mode="nearest") >= 0.5
-    return largest(binary_fill_holes(smooth) & usable)
+    return largest(without_small_holes(smooth, np.inf, step_mm) & usable)
 
 
 def _full_size(region: np.ndarray, block: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:

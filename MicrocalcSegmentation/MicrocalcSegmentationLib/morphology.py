@@ -6,7 +6,7 @@ step_mm is (row, col), between neighbouring pixels.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import binary_fill_holes, distance_transform_edt, label
+from scipy.ndimage import distance_transform_edt, label
 
 
 def bounding_box(mask: np.ndarray, margin: Sequence[int] = (0, 0)) -> tuple[slice, slice]:
@@ -37,18 +37,24 @@ def connected_with(core: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def touching_border(mask: np.ndarray) -> np.ndarray:
     """The connected parts that reach the image's edge."""
     parts, _ = label(mask)
-    rim = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    rim = _rim(parts)
     return np.isin(parts, rim[rim > 0])
+
+
+def _rim(parts: np.ndarray) -> np.ndarray:
+    return np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
 
 
 def without_small_holes(
     mask: np.ndarray, most_mm2: float, step_mm: tuple[float, float]
 ) -> np.ndarray:
     """Fills what fat leaves open, not the air that a film's borders and a scratch enclose."""
-    holes, count = label(binary_fill_holes(mask) & ~mask)
-    sizes = np.bincount(holes.ravel(), minlength=count + 1) * step_mm[0] * step_mm[1]
-    sizes[0] = np.inf
-    return mask | (sizes <= most_mm2)[holes]
+    parts, _ = label(~mask)
+    small = np.bincount(parts.ravel()) * step_mm[0] * step_mm[1] <= most_mm2
+    # No hole: the mask itself, and what is open to the image's edge.
+    small[0] = False
+    small[_rim(parts)] = False
+    return mask | small[parts]
 
 
 def eroded(mask: np.ndarray, radius_mm: float, step_mm: tuple[float, float]) -> np.ndarray:
