@@ -5,11 +5,13 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
 BAND_ROWS = 256  # with fewer, threads wait for Python's lock longer than they compute
 Here = tuple[slice, slice]
+Result = TypeVar("Result")
 
 
 def in_bands(rows: int, work: Callable[[slice], None], each: int = 1) -> None:
@@ -50,6 +52,14 @@ def in_bands_of(inside: np.ndarray, work: Callable[[Here], None]) -> None:
             work((rows, slice(int(cols[0]), int(cols[-1]) + 1)))
 
     in_bands(len(inside), in_one)
+
+
+def at_once(*calls: Callable[[], Result]) -> list[Result]:
+    """What each of a few calls gives, in their order; the cores take one each."""
+    if cores() == 1:
+        return [call() for call in calls]
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [one.result() for one in [pool.submit(call) for call in calls]]
 
 
 def cores() -> int:

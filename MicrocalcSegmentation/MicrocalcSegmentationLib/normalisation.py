@@ -7,10 +7,11 @@ does not state its normalisation; this one and its widths are our declared choic
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from .bands import Here, in_bands_of
+from .bands import Here, at_once, in_bands_of
 from .resampling import coarse_blur
 
 MEAN_SIGMA_MM = 1.0  # what is wider than this is anatomy, not an MC (0.1 - 1 mm)
@@ -109,7 +110,7 @@ def _average(
 
     0 in what `in_bands_of` leaves out of the breast's surroundings.
     """
-    above, below = (coarse_blur(image, sigma_px) for image in (values, weight))
+    above, below = at_once(*(partial(coarse_blur, image, sigma_px) for image in (values, weight)))
     average = np.zeros(values.shape, np.float32)
 
     def divide(here: Here) -> None:
