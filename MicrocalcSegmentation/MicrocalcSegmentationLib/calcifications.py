@@ -44,12 +44,12 @@ def _regions(pixels: np.ndarray, cols: int) -> tuple[np.ndarray, int]:
         inside = (col + right >= 0) & (col + right < cols)
         first = np.flatnonzero(inside & (pixels[at] == target))
         links.append(np.stack([first, at[first]]))
-    number = _joined(len(pixels), *np.concatenate(links, axis=1))
+    number = joined(len(pixels), *np.concatenate(links, axis=1))
     firsts, regions = np.unique(number, return_inverse=True)
     return regions, len(firsts)
 
 
-def _joined(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def joined(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """For each of so many things, the lowest number of those that links join it with."""
     # SciPy's connected_components does as much, but takes a tenth of a second to import.
     lowest = np.arange(count)

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
 
+from .calcifications import joined
 from .findings import VASCULAR, Calcification
 from .vessels import Bands
 
@@ -145,8 +144,7 @@ def chains(positions_mm: np.ndarray, fewest: int = FEWEST) -> list[np.ndarray]:
     if count < fewest:
         return []
     pairs = KDTree(positions_mm).query_pairs(LINK_MM, output_type="ndarray")
-    graph = coo_matrix((np.ones(len(pairs), bool), pairs.T), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
+    component = joined(count, *pairs.T)
     order = np.argsort(component, kind="stable")
     sets = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
     return [members for members in sets if len(members) >= fewest]
