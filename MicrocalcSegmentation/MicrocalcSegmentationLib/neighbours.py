@@ -122,10 +122,11 @@ def _expected(peaks, cells, breast: np.ndarray, sigma: float) -> np.ndarray:
 
 def _share_of_cells(inside: np.ndarray) -> np.ndarray:
     """How much of each cell of the coarse grid is breast, 0 to 1."""
-    rows, cols = (-(-size // CELL_PX) * CELL_PX for size in inside.shape)
-    whole = np.pad(inside, [(0, rows - inside.shape[0]), (0, cols - inside.shape[1])])
-    blocks = whole.reshape(rows // CELL_PX, CELL_PX, cols // CELL_PX, CELL_PX)
-    return blocks.mean(axis=(1, 3))
+    rows, cols = (-(-size // CELL_PX) for size in inside.shape)
+    whole = np.pad(inside, [(0, -size % CELL_PX) for size in inside.shape])
+    # Rows first, a whole line at a time.
+    lines = whole.reshape(rows, CELL_PX, -1).sum(axis=1, dtype=np.uint8)
+    return lines.reshape(rows, cols, CELL_PX).sum(axis=2) / CELL_PX**2
 
 
 def _logit(chances: np.ndarray) -> np.ndarray:
