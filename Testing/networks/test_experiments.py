@@ -1,6 +1,7 @@
 """Experiments: trained alike, judged on test patients, laid out as the method's Table 2."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,19 +12,24 @@ from MicrocalcSegmentationLib.evaluation.experiment_tables import write_results
 from MicrocalcSegmentationLib.evaluation.experiments import (
     Experiment,
     Setting,
+    Variant,
     experiment,
     run_experiment,
 )
 from MicrocalcSegmentationLib.evaluation.stored_cases import stored_cases
+from MicrocalcSegmentationLib.model import load_model
 from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.pipeline import segment
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.settings import Settings
+from MicrocalcSegmentationLib.training.datasets import open_dataset
 from MicrocalcSegmentationLib.training.learning import Course
+from MicrocalcSegmentationLib.training.samples.access import Samples
+from MicrocalcSegmentationLib.training.samples.build import BuildOptions, build
 from PIL import Image
 
 TINY = Architecture(29, channels=(2, 2, 2, 2, 2, 2), features=2)
-VARIANTS = {p: replace(TINY, padding=p) for p in ("same", "valid", "context")}
+VARIANTS = {p: Variant(replace(TINY, padding=p)) for p in ("same", "valid", "context")}
 COURSE = Course(steps=2, batch_size=8, check_every=1, held=1, judged=40, judged_far=40)
 
 
@@ -34,13 +40,15 @@ def setting(sample_database, tmp_path):
 
 def test_the_methods_own_experiments_are_there():
     padding = experiment("padding")
-    assert [(n, a.patch_side, a.padding) for n, a in padding.variants.items()] == [
+    shapes = {name: variant.architecture for name, variant in padding.variants.items()}
+    assert [(n, a.patch_side, a.padding) for n, a in shapes.items()] == [
         ("same", 49, "same"),
         ("valid", 49, "valid"),
         ("context", 49, "context"),
     ]
     side = experiment("side", padding="same")
-    assert [(a.patch_side, a.padding) for a in side.variants.values()] == [
+    shapes = [variant.architecture for variant in side.variants.values()]
+    assert [(a.patch_side, a.padding) for a in shapes] == [
         (29, "same"),
         (39, "same"),
         (49, "same"),
@@ -103,7 +111,7 @@ def test_pairs_are_judged_on_the_whole_images_of_test_patients(
         return make_findings({}, [], mammogram.geometry, mammogram.pixels.shape)
 
     whole = replace(setting, segment=nothing_found, whole_images=True)
-    one = Experiment("padding", {"valid": TINY})
+    one = Experiment("padding", {"valid": Variant(TINY)})
     results = run_experiment(one, whole, Silent())
     cases = stored_cases(sample_database)
     assert seen == [f"{case.name.name}.nrrd" for case in cases]
@@ -114,3 +122,46 @@ def test_pairs_are_judged_on_the_whole_images_of_test_patients(
     assert figures["pixel_fpr"]["value"] == 0
     table = write_results(one, results, tmp_path)
     assert "| whole-image pixel accuracy | 0.99" in table
+
+
+@pytest.fixture
+def both_kinds_everywhere(tmp_path, write_breast):
+    """A sample database of six images, one digital and one film in each split."""
+    for seed, split in enumerate(np.repeat(("train", "validation", "test"), 2).tolist()):
+        write_breast(tmp_path / "cases", f"case{seed}", seed)
+        known = tmp_path / "cases" / f"case{seed}.json"
+        known.write_text(json.dumps({**json.loads(known.read_text()), "split": split}))
+    options = BuildOptions(patch_sides=(29,), workers=1)
+    return build([open_dataset(tmp_path / "cases")], tmp_path / "s.sqlite", options, Silent())
+
+
+def test_a_kind_that_is_left_out_is_learnt_from_nowhere(
+    setting, tmp_path, make_findings, both_kinds_everywhere
+):
+    kinds = Samples(both_kinds_everywhere).kinds
+    assert kinds == ("digital", "film")
+
+    def nothing_found(mammogram, model, settings, progress):
+        return make_findings({}, [], mammogram.geometry, mammogram.pixels.shape)
+
+    whole = replace(
+        setting, samples=both_kinds_everywhere, segment=nothing_found, whole_images=True
+    )
+    planned = experiment("kinds", kinds=kinds)
+    assert list(planned.variants) == ["all", *(f"without {kind}" for kind in kinds)]
+    variants = {n: replace(v, architecture=TINY) for n, v in planned.variants.items()}
+    one = replace(planned, variants=variants)
+    results = run_experiment(one, whole, Silent())
+    for kind in kinds:
+        said = load_model(tmp_path / f"without{kind}" / "model").training["data"]["images"]
+        assert said
+        assert not any(kind in group for group in said)
+        assert kind in results["all"]["by kind"]
+    table = write_results(one, results, tmp_path)
+    for kind in kinds:
+        assert f"| whole test images, {kind} | all | without {kind} | points lost |" in table
+
+
+def test_nothing_is_left_when_the_only_kind_is_left_out():
+    with pytest.raises(InputError, match="all images are of kind film; to leave one out takes two"):
+        experiment("kinds", kinds=("film",))

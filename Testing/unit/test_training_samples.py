@@ -148,6 +148,23 @@ def test_a_database_knows_every_sample_and_draws_by_class_split_source_and_zone(
     assert {images[n].name for n in one[:, 0]} == {"case1"}
 
 
+def test_a_database_opened_for_one_kind_knows_no_other(cases, tmp_path):
+    path = built(cases, tmp_path / "s.sqlite")
+    whole = Samples(path)
+    assert len(whole.kinds) > 1
+    total = whole.select(Selection(29)).count
+    parts = []
+    for kind in whole.kinds:
+        samples = Samples(path, (kind,))
+        assert samples.kinds == (kind,)
+        assert {image.kind for image in samples.images()} == {kind}
+        parts.append(samples.select(Selection(29)).count)
+        assert parts[-1] == whole.select(Selection(29, kinds=(kind,))).count > 0
+    assert sum(parts) == total
+    with pytest.raises(InputError, match=r"s.sqlite: holds no image of kind 'raw'; use digital"):
+        Samples(path, ("raw",))
+
+
 def test_pixels_to_ignore_are_kept_as_uncertain_and_no_sample_is_near_them(tmp_path, write_breast):
     cases = tmp_path / "cases"
     for seed in range(2):

@@ -7,12 +7,13 @@ from . import options
 from .terminal import progress_on_stderr, say
 
 NAME = "experiment"
-SUMMARY = "compare paddings or patch sides, as the method's authors did"
+SUMMARY = "compare paddings or patch sides, as the method's authors did, or leave a kind out"
 DESCRIPTION = """\
 Train several pairs on one sample database and compare them on its test patients.
 
 padding  same, valid and context at one patch side
 side     N = 29, 39 and 49 with one padding
+kinds    all kinds of image (digital, film, ...), and without each, judged on the one left out
 
 DIR gets table.md and table.csv (error of each class and overall accuracy of both networks;
 pixel accuracy and false-positive rate on whole test images), results.json, errors.png,
@@ -22,12 +23,13 @@ EXAMPLES = """\
 examples:
   microcalc experiment padding --samples samples.sqlite --output padding
   microcalc experiment side --samples samples.sqlite --output side --padding same
+  microcalc experiment kinds --samples samples.sqlite --output kinds
   microcalc experiment padding --samples samples.sqlite --output try --steps 20 --patches-only"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("experiment", choices=("padding", "side"))
+    parser.add_argument("experiment", choices=("padding", "side", "kinds"))
     parser.add_argument("--samples", type=Path, required=True, metavar="FILE")
     options.add_output(parser, None, "where results go; made when missing")
     parser.add_argument("--patch-side", type=options.positive_count, default=49, metavar="N")
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from ..settings import Settings
     from ..training.learning import Course
     from ..training.memory import keep_freed_memory
+    from ..training.samples.access import Samples
 
     check_writable(args.output)
     keep_freed_memory()
@@ -59,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
     course = Course(seed=args.seed, **{k: v for k, v in wanted.items() if v is not None})
     output, samples = args.output.resolve(), args.samples.resolve()
     setting = Setting(samples, output, course, segment, Settings(), not args.patches_only)
-    one = experiment(args.experiment, args.patch_side, args.padding)
+    opened = Samples(samples)
+    one = experiment(args.experiment, args.patch_side, args.padding, opened.kinds)
+    opened.close()
     with progress_on_stderr(args.quiet) as progress:
         results = run_experiment(one, setting, progress)
     say(write_results(one, results, output))

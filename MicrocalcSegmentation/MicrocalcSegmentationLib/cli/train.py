@@ -80,6 +80,12 @@ def _add_samples(parser: argparse.ArgumentParser) -> None:
         help="minibatches between looks at the validation patches (default: 200)",
     )
     group.add_argument(
+        "--kinds",
+        type=lambda text: tuple(text.split(",")),
+        metavar="KIND,...",
+        help="of the images to learn from, as digital or film (default: all in the database)",
+    )
+    group.add_argument(
         "--start", metavar="NAME|DIR", help="a model to begin from, as after mining hard negatives"
     )
 
@@ -149,7 +155,7 @@ def _on_samples(args: argparse.Namespace, output: Path):
     course = Course(
         seed=args.seed, start=args.start, **{k: v for k, v in wanted.items() if v is not None}
     )
-    order = Order(args.samples, output, args.work, output.name)
+    order = Order(args.samples, output, args.work, output.name, kinds=args.kinds)
     architecture = Architecture(args.patch_side, args.padding)
     with progress_on_stderr(args.quiet) as progress:
         return train_network(args.network, architecture, course, order, progress)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..export.staging import write_all
 from ..model import NETWORKS
 from .charts import bars, curves
-from .experiments import WHOLE, Experiment
+from .experiments import AT_A_RATE, LEFT_OUT, WHOLE, Experiment, without
 
 _CLASSES = ("C1", "C2", "C3", "C4", "region")
 PUBLISHED = {"detector": 98.22, "segmentator": 97.47}  # per cent; Valvano et al. 2019
@@ -19,6 +19,8 @@ _WHOLE_LABELS = {
     "pixel_fpr_breast": "false-positive rate in the breast",
     "mc_sensitivity": "MC sensitivity",
     "cluster_sensitivity": "cluster sensitivity",
+    "mc_sensitivity_at_0.4_fp_per_cm2": "MC sensitivity at 0.4 FP/cm2",
+    "cluster_sensitivity_at_0.35_false_per_image": "cluster sensitivity at 0.35 false/image",
 }
 
 
@@ -62,12 +64,29 @@ def as_markdown(one: Experiment, results: dict[str, dict]) -> str:
     if any(result["whole"] for result in results.values()):
         lines += ["", f"| whole test images | {' | '.join(results)} |"]
         lines.append(f"|---|{'---:|' * len(results)}")
-        for name in WHOLE:
+        for name in WHOLE + AT_A_RATE:
             cells = [_figure(result["whole"].get(name)) for result in results.values()]
             lines.append(f"| {_WHOLE_LABELS[name]} | {' | '.join(cells)} |")
+    if one.name == LEFT_OUT:
+        lines += _left_out(results)
     if data == "simulated":
         lines += ["", "All data are simulated: the figures say nothing about real images."]
     return "\n".join(lines)
+
+
+def _left_out(results: dict[str, dict]) -> list[str]:
+    """What a kind of image loses where no network has learnt from it, in points."""
+    lines = []
+    for kind, known in results["all"]["by kind"].items():
+        unknown = results[without(kind)]["by kind"][kind]
+        head = f"| whole test images, {kind} | all | {without(kind)} | points lost |"
+        lines += ["", head, "|---|---:|---:|---:|"]
+        for name in AT_A_RATE:
+            before, after = known[name]["value"], unknown[name]["value"]
+            lost = "-" if None in (before, after) else f"{100 * (before - after):.1f}"
+            cells = (_WHOLE_LABELS[name], _figure(known[name]), _figure(unknown[name]), lost)
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def as_csv(results: dict[str, dict]) -> str:

@@ -27,15 +27,28 @@ Segment = Callable[[Mammogram, Model, Settings, Progress], Findings]
 
 SIDES = (29, 39, 49)
 WHOLE = ("pixel_accuracy", "pixel_fpr", "pixel_fpr_breast", "mc_sensitivity", "cluster_sensitivity")
+AT_A_RATE = (  # thresholds apart: each pair's own stand at other rates of false marks
+    "mc_sensitivity_at_0.4_fp_per_cm2",
+    "cluster_sensitivity_at_0.35_false_per_image",
+)
+LEFT_OUT = "kinds"  # name of the experiment that leaves out one kind of image after the other
 RESULT = "result.json"
 
 
 @dataclass(frozen=True)
+class Variant:
+    """architecture: of both networks. kinds: of the images they learn from; None takes all."""
+
+    architecture: Architecture
+    kinds: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Experiment:
-    """variants: name -> architecture of both networks."""
+    """variants: by name."""
 
     name: str
-    variants: dict[str, Architecture]
+    variants: dict[str, Variant]
 
 
 @dataclass(frozen=True)
@@ -56,56 +69,86 @@ class Setting:
     test_patches: int = 5000
 
 
-def experiment(name: str, side: int = 49, padding: str = "valid") -> Experiment:
-    """ "padding" compares same, valid and context at one N; "side" N = 29, 39 and 49."""
+def experiment(
+    name: str, side: int = 49, padding: str = "valid", kinds: tuple[str, ...] = ()
+) -> Experiment:
+    """ "padding" compares same, valid and context at one N; "side" N = 29, 39 and 49.
+
+    "kinds" compares a pair that learns from all of these kinds of image with pairs that learn
+    from all but one.
+    """
     if name == "padding":
         order = ("same", "valid", *(p for p in PADDINGS if p not in ("same", "valid")))
-        return Experiment(name, {one: Architecture(side, one) for one in order})
+        return Experiment(name, {one: Variant(Architecture(side, one)) for one in order})
     if name == "side":
-        return Experiment(name, {f"N = {n}": Architecture(n, padding) for n in SIDES})
-    raise InputError(f"experiment {name!r} is unknown; use padding or side")
+        return Experiment(name, {f"N = {n}": Variant(Architecture(n, padding)) for n in SIDES})
+    if name == LEFT_OUT:
+        return Experiment(name, _leaving_one_out(Architecture(side, padding), kinds))
+    raise InputError(f"experiment {name!r} is unknown; use padding, side or {LEFT_OUT}")
+
+
+def _leaving_one_out(architecture: Architecture, kinds: tuple[str, ...]) -> dict[str, Variant]:
+    if len(kinds) < 2:
+        raise InputError(
+            f"all images are of kind {', '.join(kinds) or 'none'}; to leave one out takes two"
+        )
+    others = {kind: tuple(one for one in kinds if one != kind) for kind in kinds}
+    return {
+        "all": Variant(architecture),
+        **{without(kind): Variant(architecture, others[kind]) for kind in kinds},
+    }
+
+
+def without(kind: str) -> str:
+    """Name of the variant that has not learnt from a kind of image."""
+    return f"without {kind}"
 
 
 def run_experiment(one: Experiment, setting: Setting, progress: Progress) -> dict[str, dict]:
     """Train and judge every variant; returns name -> result. Finished ones are kept.
 
     A result holds "errors" (network -> class -> share, and "accuracy"), "patches" (how many of
-    each class), "whole" (figures on whole test images), "checks" and "data".
+    each class), "whole" (figures on whole test images), "by kind" (the same on those of each
+    kind, where there are several), "checks" and "data".
     Raises InputError when the folder holds results of other settings.
     """
     results = {}
-    for number, (name, architecture) in enumerate(one.variants.items()):
+    for number, (name, variant) in enumerate(one.variants.items()):
         part = Part(progress, number / len(one.variants), (number + 1) / len(one.variants))
         folder = setting.output / name.replace(" ", "").replace("=", "")
-        stored = _stored(folder / RESULT, setting, architecture)
-        results[name] = stored or _run(folder, architecture, setting, part)
+        stored = _stored(folder / RESULT, setting, variant)
+        results[name] = stored or _run(folder, variant, setting, part)
     return results
 
 
-def _key(setting: Setting, architecture: Architecture) -> dict:
+def _key(setting: Setting, variant: Variant) -> dict:
     said = {
-        "architecture": asdict(architecture),
+        "architecture": asdict(variant.architecture),
         "course": asdict(setting.course),
         "samples": setting.samples.name,
         "whole_images": setting.whole_images,
         "test_patches": setting.test_patches,
     }
+    if variant.kinds is not None:
+        said["kinds"] = variant.kinds
     return json.loads(json.dumps(said))
 
 
-def _stored(path: Path, setting: Setting, architecture: Architecture) -> dict | None:
+def _stored(path: Path, setting: Setting, variant: Variant) -> dict | None:
     if not path.is_file():
         return None
     result = json.loads(path.read_text("utf-8"))
-    if result["key"] != _key(setting, architecture):
+    if result["key"] != _key(setting, variant):
         raise InputError(
             f"{path}: is of other settings; give those it was made with, or another --output"
         )
     return result
 
 
-def _run(folder: Path, architecture: Architecture, setting: Setting, progress: Progress) -> dict:
-    order = Order(setting.samples, folder / "model", folder / "work", folder.name)
+def _run(folder: Path, variant: Variant, setting: Setting, progress: Progress) -> dict:
+    architecture = variant.architecture
+    folders = folder / "model", folder / "work"
+    order = Order(setting.samples, *folders, folder.name, kinds=variant.kinds)
     for which, (start, stop) in zip(NETWORKS, ((0, 0.4), (0.4, 0.8)), strict=True):
         train_network(which, architecture, setting.course, order, Part(progress, start, stop))
     model = load_model(order.output)
@@ -122,11 +165,12 @@ def _run(folder: Path, architecture: Architecture, setting: Setting, progress: P
     samples.close()
     whole = _whole_images(folder, model, setting, Part(progress, 0.8, 1))
     result = {
-        "key": _key(setting, architecture),
+        "key": _key(setting, variant),
         "data": ", ".join(sources),
         "errors": errors,
         "patches": patches,
-        "whole": whole,
+        "whole": whole.pop("all", {}),
+        "by kind": whole,
         "checks": {w: model.training["networks"][w]["checks"] for w in NETWORKS},
     }
     beside = folder / f"{RESULT}.part"
@@ -136,6 +180,7 @@ def _run(folder: Path, architecture: Architecture, setting: Setting, progress: P
 
 
 def _whole_images(folder: Path, model: Model, setting: Setting, progress: Progress) -> dict:
+    """Figures on whole test images, of "all" and of each kind."""
     if not setting.whole_images:
         return {}
 
@@ -148,8 +193,11 @@ def _whole_images(folder: Path, model: Model, setting: Setting, progress: Progre
     outcome = evaluate(cases, run, progress)
     if outcome.refused:
         raise InputError("; ".join(outcome.refused.values()))
-    figures = {figure.key: figure for figure in summarise(outcome.scores)[0].figures}
     return {
-        name: {"value": figures[name].value, "low": figures[name].low, "high": figures[name].high}
-        for name in WHOLE
+        group.name: {
+            figure.key: {"value": figure.value, "low": figure.low, "high": figure.high}
+            for figure in group.figures
+            if figure.key in WHOLE + AT_A_RATE
+        }
+        for group in summarise(outcome.scores)
     }

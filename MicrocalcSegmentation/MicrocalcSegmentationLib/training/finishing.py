@@ -26,13 +26,17 @@ DONE = "done.json"
 
 @dataclass(frozen=True)
 class Order:
-    """What to train, on what, and where its model and its work go."""
+    """What to train, on what, and where its model and its work go.
+
+    kinds: of the images to learn from and to choose thresholds by; None takes all.
+    """
 
     samples: Path
     output: Path
     work: Path
     name: str
     version: str = "1"
+    kinds: tuple[str, ...] | None = None
 
 
 def train_network(
@@ -43,7 +47,7 @@ def train_network(
     The work folder keeps each network's checkpoint, logs and result, so that the same call
     goes on where it stopped. Raises InputError.
     """
-    samples = Samples(order.samples)
+    samples = Samples(order.samples, order.kinds)
     folder = order.work / which
     learned = learn(which, architecture, samples, course, (folder, Part(progress, 0, 0.97)))
     progress.report(0.97, f"{which}: choosing its threshold")

@@ -51,10 +51,13 @@ class StoredImage:
 
 
 class Samples:
-    """A sample database, opened for reading. Use it from one thread at a time."""
+    """A sample database, opened for reading. Use it from one thread at a time.
 
-    def __init__(self, path: Path):
-        """Raises InputError when it is missing, of another version, or lacks its cache."""
+    kinds: of image; all others are as if they were not there. None takes all.
+    """
+
+    def __init__(self, path: Path, kinds: tuple[str, ...] | None = None):
+        """Raises InputError when it is missing, of another version, or lacks its cache or kind."""
         self.path = Path(path)
         self._connection = schema.connect(self.path)
         self._cache = schema.cache_folder(self.path)
@@ -65,6 +68,17 @@ class Samples:
         meta = dict(self._connection.execute("SELECT key, value FROM meta"))
         self.patch_sides: tuple[int, ...] = tuple(json.loads(meta["patch_sides"]))
         self._mapped = lru_cache(2 * _OPEN_IMAGES)(self._map)
+        self.kinds: tuple[str, ...] = self._kinds_of(kinds)
+
+    def _kinds_of(self, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+        rows = self._connection.execute("SELECT DISTINCT kind FROM images ORDER BY kind")
+        known = tuple(kind for (kind,) in rows)
+        for kind in wanted or ():
+            if kind not in known:
+                raise InputError(
+                    f"{self.path.name}: holds no image of kind {kind!r}; use {', '.join(known)}"
+                )
+        return known if wanted is None else tuple(wanted)
 
     def close(self) -> None:
         """Close the database; the object is of no use afterwards."""
@@ -78,7 +92,11 @@ class Samples:
             " FROM images WHERE digest NOT NULL ORDER BY id"
         )
         images = [StoredImage(*row[:7], (row[7], row[8]), row[9]) for row in rows]
-        return tuple(image for image in images if splits is None or image.split in splits)
+        return tuple(
+            image
+            for image in images
+            if image.kind in self.kinds and (splits is None or image.split in splits)
+        )
 
     def files(self, number: int) -> tuple[tuple[Path, ...], str, tuple[float, float] | None]:
         """(files, layout, spacing given by the user) of an image, to read it again whole."""
@@ -103,6 +121,7 @@ class Samples:
             ("class", selection.classes),
             ("split", selection.splits),
             ("source", selection.sources),
+            ("kind", self.kinds),
             ("kind", selection.kinds),
             ("zone", selection.zones),
             ("level", selection.levels),
@@ -121,12 +140,13 @@ class Samples:
     def mined(self, network: str, patch_side: int, split: str = "train") -> np.ndarray:
         """(n, 4) int64 of image, row, col, class: what mining found for a network."""
         rows = self._connection.execute(
-            "SELECT image, row, col, class FROM mined JOIN images ON image = images.id"
+            "SELECT kind, image, row, col, class FROM mined JOIN images ON image = images.id"
             " WHERE network = ? AND patch_side = ? AND split = ?"
             " ORDER BY image, mined.row, mined.col",
             (network, patch_side, split),
-        ).fetchall()
-        return np.array(rows, np.int64).reshape(-1, 4)
+        )
+        places = [place for kind, *place in rows if kind in self.kinds]
+        return np.array(places, np.int64).reshape(-1, 4)
 
     def counts(self) -> list[tuple[str, str, int, str, str, int]]:
         """(split, kind, patch side, class, zone, samples), for people to read."""
