@@ -17,19 +17,23 @@ def septa_cm(shape: Outline, gland: np.ndarray, rng) -> np.ndarray:
     total = np.zeros(shape.to_air_mm.shape, np.float32)
     for _ in range(4):  # fat lobules
         lobule_mm = np.exp(rng.uniform(np.log(4), np.log(10)))
-        total += 0.115 * _walls(frame, lobule_mm, rng.uniform(0.16, 0.3), rng)
+        total += 0.108 * _walls(frame, lobule_mm, rng.uniform(0.16, 0.3), rng)
     for _ in range(3):  # lobules of gland, ducts cut across
         lobule_mm = np.exp(rng.uniform(np.log(1.5), np.log(4)))
         strands = _walls(frame, lobule_mm, rng.uniform(0.12, 0.22), rng)
-        total += 0.3 * strands * gland
+        total += 0.283 * strands * gland
     return total * busyness
 
 
 def _walls(frame: Frame, lobule_mm: float, wall_mm: float, rng) -> np.ndarray:
-    """Sheets of Gaussian radius wall_mm, about lobule_mm apart, here strong, there missing."""
+    """Sheets of Gaussian radius about wall_mm, about lobule_mm apart.
+
+    Here they are strong and wide, there thin or missing.
+    """
     field = frame.field((0.5, rng.uniform(4.2, 5.0), 0.5 / lobule_mm), rng.uniform(1.0, 2.2), rng)
     steps = [np.diff(field, axis=axis) for axis in (0, 1)]
     steepness = np.sqrt(sum(np.mean(np.square(step)) for step in steps)) / GRID_MM
-    wall = np.exp(-0.5 * np.square(field / np.float32(steepness * wall_mm)))
     patches = frame.field((1.0, 3.0, 0.5 / lobule_mm), 1.5, rng)
-    return wall * np.clip(0.5 + 0.7 * patches, 0, 2)
+    strength = np.clip(0.5 + 0.7 * patches, 0, 2)
+    radius = np.float32(steepness * wall_mm) * (0.7 + 0.3 * strength)
+    return strength * np.exp(-0.5 * np.square(field / radius))
