@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
@@ -9,7 +10,8 @@ from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.training import pool as pool_module
 from MicrocalcSegmentationLib.training.fit import Schedule, Tiles, fit
 from MicrocalcSegmentationLib.training.pair import Recipe, train_pair
-from MicrocalcSegmentationLib.training.sheets import MC, make_sheet
+from MicrocalcSegmentationLib.training.sheets import DIGITAL, FILM, MC, kind_of, make_sheet
+from MicrocalcSegmentationLib.training.tissue import RealTissue
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,24 @@ def test_a_recipe_becomes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
             strict=True,
         ):
             assert np.array_equal(first, second)
+
+
+def test_sheets_of_a_kind_left_out_are_neither_made_nor_learnt_from(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(pool_module, "_make_one", lambda path, seed, *_: made.append(seed))
+    monkeypatch.setattr(pool_module, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+    wanted = [pool_module.Wanted(40, 30, kinds=(DIGITAL,)), pool_module.Wanted(90, 5)]
+    digital, every = pool_module.fill_pool(tmp_path, wanted, RealTissue(), Silent())
+    assert sorted(made) == [*(s for s in range(40, 70) if kind_of(s) == DIGITAL), *range(90, 95)]
+    assert (len(digital), len(every)) == (len(made) - 5, 5)
+    assert {kind_of(seed) for seed in range(40, 70)} == {DIGITAL, FILM}
+
+
+def test_a_kind_of_sheet_that_there_is_none_of_is_refused(tmp_path):
+    for kinds in ((), ("paper",)):
+        with pytest.raises(InputError, match="digital and film"):
+            train_pair(Recipe("odd", kinds=kinds), tmp_path / "odd", tmp_path / "work", Silent())
+    assert not any(tmp_path.iterdir())
 
 
 def test_padding_that_cannot_slide_is_refused_before_any_work(tmp_path):

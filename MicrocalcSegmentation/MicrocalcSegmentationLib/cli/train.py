@@ -28,6 +28,7 @@ examples:
   microcalc train detector --samples samples.sqlite --output my-model
   microcalc train segmentator --samples samples.sqlite --output my-model --padding same
   microcalc train --output my-model --film-tiles cbis_film_tiles --seed 3
+  microcalc train --output without-film --work my-model.work --seed 3 --kinds digital
   microcalc train --output try --sheets 8 --validation-sheets 2 --sparse-sheets 4 --steps 20,20"""
 _STEPS_ON_SHEETS = (2500, 5000)
 
@@ -55,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
         "(default: 2500,5000; about 36 and 47 minutes on one core)",
     )
+    parser.add_argument(
+        "--kinds",
+        type=lambda text: tuple(text.split(",")),
+        metavar="KIND,...",
+        help="of the images to learn from, as digital or film (default: all)",
+    )
     _add_samples(parser)
     _add_sheets(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress, no summary")
@@ -78,12 +85,6 @@ def _add_samples(parser: argparse.ArgumentParser) -> None:
         type=options.positive_count,
         metavar="N",
         help="minibatches between looks at the validation patches (default: 200)",
-    )
-    group.add_argument(
-        "--kinds",
-        type=lambda text: tuple(text.split(",")),
-        metavar="KIND,...",
-        help="of the images to learn from, as digital or film (default: all in the database)",
     )
     group.add_argument(
         "--start", metavar="NAME|DIR", help="a model to begin from, as after mining hard negatives"
@@ -163,6 +164,7 @@ def _on_samples(args: argparse.Namespace, output: Path):
 
 def _on_sheets(args: argparse.Namespace, output: Path):
     from ..training.pair import Recipe, train_pair
+    from ..training.sheets import KINDS
 
     steps = args.steps or _STEPS_ON_SHEETS
     recipe = Recipe(
@@ -172,6 +174,7 @@ def _on_sheets(args: argparse.Namespace, output: Path):
         validation_sheets=args.validation_sheets,
         sparse_sheets=args.sparse_sheets,
         film_tiles=None if args.film_tiles is None else str(args.film_tiles),
+        kinds=KINDS if args.kinds is None else args.kinds,
         digital_backgrounds=(
             None if args.digital_backgrounds is None else str(args.digital_backgrounds)
         ),

@@ -18,7 +18,7 @@ from .fit import Schedule, Tiles, fit
 from .neighbour_weights import fit_neighbourhood
 from .operating_points import calibrate, choose_threshold, operating_points
 from .pool import Wanted, fill_pool, load_sheet
-from .sheets import Sheet
+from .sheets import KINDS, Sheet
 from .tissue import RealTissue, training_backgrounds, training_tiles
 from .windows_passed import Detector, choose_detector_threshold
 
@@ -34,6 +34,7 @@ class Recipe:
     film_tiles: folder of CBIS-DDSM tiles for a third of the sheets, or None to simulate film.
     digital_backgrounds: folder of digital mammograms for three sheets of ten, or None.
     sparse_sheets: how many with few MCs or none, for neighbours' weights and thresholds.
+    kinds: "digital", "film" or both; sheets of another kind are left out.
     mcs_kept: share of the MCs that the segmentator sees which the detector must pass.
     false_clusters: per 100 cm2 of sparse sheets at the threshold.
     """
@@ -44,6 +45,7 @@ class Recipe:
     sheets: int = 420
     validation_sheets: int = 40
     sparse_sheets: int = 160
+    kinds: tuple[str, ...] = KINDS
     film_tiles: str | None = None
     digital_backgrounds: str | None = None
     architecture: Architecture = field(default_factory=Architecture)
@@ -61,6 +63,10 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     """
     if recipe.architecture.padding != "valid":
         raise InputError("this trainer slides over tiles, which needs padding 'valid'")
+    if not recipe.kinds or not set(recipe.kinds) <= set(KINDS):
+        raise InputError(
+            f"kinds of sheets are {' and '.join(KINDS)}, not {', '.join(recipe.kinds) or 'none'}"
+        )
     for library in ("keras", "onnx"):  # or an hour's work would be for nothing
         if find_spec(library) is None:
             raise ModelError(
@@ -125,14 +131,14 @@ def _sheets(
     recipe: Recipe, folder: Path, real: RealTissue, progress: Progress
 ) -> tuple[list[Sheet], list[Sheet], list[Sheet]]:
     """To learn from, to check on, and with few MCs."""
-    first = recipe.seed * 10_000
+    first, kinds = recipe.seed * 10_000, recipe.kinds
     wanted = [
-        Wanted(first, recipe.sheets),
-        Wanted(VALIDATION_SEEDS_FROM + first, recipe.validation_sheets),
-        Wanted(SPARSE_SEEDS_FROM + first, recipe.sparse_sheets, crowded=False),
+        Wanted(first, recipe.sheets, kinds=kinds),
+        Wanted(VALIDATION_SEEDS_FROM + first, recipe.validation_sheets, kinds=kinds),
+        Wanted(SPARSE_SEEDS_FROM + first, recipe.sparse_sheets, crowded=False, kinds=kinds),
     ]
-    paths = iter(fill_pool(folder, wanted, real, progress))
-    return tuple([load_sheet(next(paths)) for _ in range(kind.count)] for kind in wanted)
+    files = fill_pool(folder, wanted, real, progress)
+    return tuple([load_sheet(path) for path in paths] for paths in files)
 
 
 def _real_tissue(recipe: Recipe) -> RealTissue:
@@ -145,7 +151,8 @@ def _real_tissue(recipe: Recipe) -> RealTissue:
 
 def _network(which, recipe: Recipe, sheets, work_folder: Path, progress: Progress):
     """Train one network, or read it when an earlier call has finished it."""
-    path = work_folder / f"{which}-{recipe.seed}.npz"
+    of_some = "" if recipe.kinds == KINDS else f"-{'-'.join(recipe.kinds)}"
+    path = work_folder / f"{which}-{recipe.seed}{of_some}.npz"
     if path.exists():
         network = build(recipe.architecture, which, sliding=True)
         read_weights(network, path)

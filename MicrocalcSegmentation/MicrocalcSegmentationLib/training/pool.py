@@ -10,30 +10,39 @@ from pathlib import Path
 import numpy as np
 
 from ..progress import Progress
-from .sheets import Sheet, make_sheet
+from .sheets import KINDS, Sheet, kind_of, make_sheet
 from .tissue import RealTissue
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Sheets of so many seeds from the first one, crowded with MCs or with few."""
+    """Sheets of so many seeds from the first one, crowded with MCs or with few.
+
+    kinds: those of other kinds are left out.
+    """
 
     first_seed: int
     count: int
     crowded: bool = True
+    kinds: tuple[str, ...] = KINDS
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the sheets that are left."""
+        every = range(self.first_seed, self.first_seed + self.count)
+        return [seed for seed in every if kind_of(seed) in self.kinds]
 
 
 def fill_pool(
     folder: Path, wanted: Sequence[Wanted], real: RealTissue, progress: Progress
-) -> list[Path]:
-    """Make the wanted sheets that the folder lacks; return all their files."""
+) -> list[list[Path]]:
+    """Make the wanted sheets that the folder lacks; return all their files, of each wish."""
     folder.mkdir(parents=True, exist_ok=True)
     orders = [
-        (folder / f"sheet-{seed:08d}.npz", seed, kind.crowded)
-        for kind in wanted
-        for seed in range(kind.first_seed, kind.first_seed + kind.count)
+        [(folder / f"sheet-{seed:08d}.npz", seed, wish.crowded) for seed in wish.seeds]
+        for wish in wanted
     ]
-    missing = [order for order in orders if not order[0].exists()]
+    missing = [order for wish in orders for order in wish if not order[0].exists()]
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
         jobs = [workers.submit(_make_one, *order, real) for order in missing]
@@ -44,7 +53,7 @@ def fill_pool(
         except BaseException:
             workers.shutdown(cancel_futures=True)
             raise
-    return [path for path, _, _ in orders]
+    return [[path for path, _, _ in wish] for wish in orders]
 
 
 def load_sheet(path: Path) -> Sheet:

@@ -27,6 +27,7 @@ from .tissue import RealTissue
 
 SHEET_PX = 1024
 BACKGROUND, MC, IGNORED = 0, 1, 2
+KINDS = DIGITAL, FILM = "digital", "film"
 DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Siemens, GE
 FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
 _FILM, _REAL_DIGITAL = 0.35, 0.3  # shares of all sheets
@@ -47,6 +48,11 @@ class Sheet:
     labels: np.ndarray
 
 
+def kind_of(seed: int) -> str:
+    """FILM or DIGITAL: what the sheet of a seed imitates."""
+    return FILM if np.random.default_rng(seed).random() < _FILM else DIGITAL
+
+
 def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) -> Sheet:
     """One training image; the same seed and tissue give the same image.
 
@@ -58,7 +64,7 @@ def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) 
     real = real or RealTissue()
     rng = np.random.default_rng(seed)
     kind = rng.random()
-    film = kind < _FILM
+    film = kind_of(seed) == FILM
     spacing = float(rng.choice(FILM_SPACINGS_MM if film else DIGITAL_SPACINGS_MM))
     is_real = bool(real.film if film else kind > 1 - _REAL_DIGITAL and real.digital)
     if film and is_real:
