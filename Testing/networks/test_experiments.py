@@ -35,7 +35,7 @@ COURSE = Course(steps=2, batch_size=8, check_every=1, held=1, judged=40, judged_
 
 @pytest.fixture
 def setting(sample_database, tmp_path):
-    return Setting(sample_database, tmp_path, COURSE, segment, Settings(), False, 50)
+    return Setting(sample_database, tmp_path, COURSE, segment, Settings(), 0, 50)
 
 
 def test_the_methods_own_experiments_are_there():
@@ -110,7 +110,7 @@ def test_pairs_are_judged_on_the_whole_images_of_test_patients(
         seen.append(mammogram.source.name)
         return make_findings({}, [], mammogram.geometry, mammogram.pixels.shape)
 
-    whole = replace(setting, segment=nothing_found, whole_images=True)
+    whole = replace(setting, segment=nothing_found, whole_images=None)
     one = Experiment("padding", {"valid": Variant(TINY)})
     results = run_experiment(one, whole, Silent())
     cases = stored_cases(sample_database)
@@ -122,6 +122,7 @@ def test_pairs_are_judged_on_the_whole_images_of_test_patients(
     assert figures["pixel_fpr"]["value"] == 0
     table = write_results(one, results, tmp_path)
     assert "| whole-image pixel accuracy | 0.99" in table
+    assert f"| {len(cases)} whole test images | valid |" in table
 
 
 @pytest.fixture
@@ -135,6 +136,24 @@ def both_kinds_everywhere(tmp_path, write_breast):
     return build([open_dataset(tmp_path / "cases")], tmp_path / "s.sqlite", options, Silent())
 
 
+def test_the_first_whole_images_of_each_kind_are_judged_where_so_many_are_asked_for(
+    setting, make_findings, sample_database
+):
+    seen = []
+
+    def nothing_found(mammogram, model, settings, progress):
+        seen.append(mammogram.source.name)
+        return make_findings({}, [], mammogram.geometry, mammogram.pixels.shape)
+
+    one = Experiment("padding", {"valid": Variant(TINY)})
+    result = run_experiment(one, replace(setting, segment=nothing_found, whole_images=1), Silent())
+    cases = stored_cases(sample_database)
+    kinds = {case.name.kind for case in cases}
+    firsts = [next(case for case in cases if case.name.kind == kind) for kind in sorted(kinds)]
+    assert seen == [f"{case.name.name}.nrrd" for case in firsts]
+    assert result["valid"]["images"] == len(firsts)
+
+
 def test_a_kind_that_is_left_out_is_learnt_from_nowhere(
     setting, tmp_path, make_findings, both_kinds_everywhere
 ):
@@ -145,7 +164,7 @@ def test_a_kind_that_is_left_out_is_learnt_from_nowhere(
         return make_findings({}, [], mammogram.geometry, mammogram.pixels.shape)
 
     whole = replace(
-        setting, samples=both_kinds_everywhere, segment=nothing_found, whole_images=True
+        setting, samples=both_kinds_everywhere, segment=nothing_found, whole_images=None
     )
     planned = experiment("kinds", kinds=kinds)
     assert list(planned.variants) == ["all", *(f"without {kind}" for kind in kinds)]

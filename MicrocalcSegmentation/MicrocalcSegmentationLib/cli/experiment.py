@@ -24,7 +24,7 @@ examples:
   microcalc experiment padding --samples samples.sqlite --output padding
   microcalc experiment side --samples samples.sqlite --output side --padding same
   microcalc experiment kinds --samples samples.sqlite --output kinds
-  microcalc experiment padding --samples samples.sqlite --output try --steps 20 --patches-only"""
+  microcalc experiment padding --samples samples.sqlite --output try --steps 20 --whole-images 0"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check-every", type=options.positive_count, metavar="N")
     parser.add_argument("--seed", type=options.natural_number, default=1, metavar="S")
     parser.add_argument(
-        "--patches-only", action="store_true", help="do not segment whole test images"
+        "--whole-images",
+        type=options.natural_number,
+        metavar="N",
+        help="judge on the first N whole test images of each kind (default: all; with padding "
+        "same, which goes patch by patch, one may take many minutes on a CPU)",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress, only the table")
 
@@ -61,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     wanted = {"steps": args.steps, "check_every": args.check_every}
     course = Course(seed=args.seed, **{k: v for k, v in wanted.items() if v is not None})
     output, samples = args.output.resolve(), args.samples.resolve()
-    setting = Setting(samples, output, course, segment, Settings(), not args.patches_only)
+    setting = Setting(samples, output, course, segment, Settings(), args.whole_images)
     opened = Samples(samples)
     one = experiment(args.experiment, args.patch_side, args.padding, opened.kinds)
     opened.close()

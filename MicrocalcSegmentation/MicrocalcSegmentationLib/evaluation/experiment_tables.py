@@ -62,7 +62,8 @@ def as_markdown(one: Experiment, results: dict[str, dict]) -> str:
     published = [f"{PUBLISHED[which]:.2f}" for which in NETWORKS for _ in results]
     lines.append(f"| published (other data) | {' | '.join(published)} |")
     if any(result["whole"] for result in results.values()):
-        lines += ["", f"| whole test images | {' | '.join(results)} |"]
+        images = next(iter(results.values()))["images"]
+        lines += ["", f"| {images} whole test images | {' | '.join(results)} |"]
         lines.append(f"|---|{'---:|' * len(results)}")
         for name in WHOLE + AT_A_RATE:
             cells = [_figure(result["whole"].get(name)) for result in results.values()]

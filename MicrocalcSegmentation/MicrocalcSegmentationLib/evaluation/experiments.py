@@ -18,6 +18,7 @@ from ..training.learning import Course
 from ..training.minibatches import SHARES, Minibatches, Plan
 from ..training.samples.access import Samples
 from ..training.scoring import class_errors, class_scores
+from .cases import Case
 from .report import summarise
 from .runs import Run, evaluate
 from .store import Store
@@ -55,8 +56,8 @@ class Experiment:
 class Setting:
     """What all variants share.
 
-    course: of both networks. whole_images: whether the pairs are judged on whole test
-    images as well. segment: what does that; settings: with what.
+    course: of both networks. whole_images: on how many whole test images of each kind the
+    pairs are judged as well; None takes all. segment: what does that; settings: with what.
     test_patches: of each class; all of them where there are fewer.
     """
 
@@ -65,7 +66,7 @@ class Setting:
     course: Course
     segment: Segment
     settings: Settings
-    whole_images: bool = True
+    whole_images: int | None = None
     test_patches: int = 5000
 
 
@@ -108,8 +109,8 @@ def run_experiment(one: Experiment, setting: Setting, progress: Progress) -> dic
     """Train and judge every variant; returns name -> result. Finished ones are kept.
 
     A result holds "errors" (network -> class -> share, and "accuracy"), "patches" (how many of
-    each class), "whole" (figures on whole test images), "by kind" (the same on those of each
-    kind, where there are several), "checks" and "data".
+    each class), "images" (how many whole ones), "whole" (figures on those), "by kind" (the
+    same on those of each kind, where there are several), "checks" and "data".
     Raises InputError when the folder holds results of other settings.
     """
     results = {}
@@ -163,12 +164,13 @@ def _run(folder: Path, variant: Variant, setting: Setting, progress: Progress) -
         patches[which] = {str(c): len(values) for c, values in scores.items()}
     sources = sorted({image.source for image in samples.images()})
     samples.close()
-    whole = _whole_images(folder, model, setting, Part(progress, 0.8, 1))
+    whole, images = _whole_images(folder, model, setting, Part(progress, 0.8, 1))
     result = {
         "key": _key(setting, variant),
         "data": ", ".join(sources),
         "errors": errors,
         "patches": patches,
+        "images": images,
         "whole": whole.pop("all", {}),
         "by kind": whole,
         "checks": {w: model.training["networks"][w]["checks"] for w in NETWORKS},
@@ -179,21 +181,27 @@ def _run(folder: Path, variant: Variant, setting: Setting, progress: Progress) -
     return result
 
 
-def _whole_images(folder: Path, model: Model, setting: Setting, progress: Progress) -> dict:
-    """Figures on whole test images, of "all" and of each kind."""
-    if not setting.whole_images:
-        return {}
+def _first_of_each_kind(cases: list[Case], setting: Setting) -> list[Case]:
+    kinds = {case.name.kind for case in cases}
+    own = ([case for case in cases if case.name.kind == kind] for kind in sorted(kinds))
+    return [case for some in own for case in some[: setting.whole_images]]
+
+
+def _whole_images(folder: Path, model: Model, setting: Setting, progress: Progress):
+    """Figures on whole test images, of "all" and of each kind; and how many images."""
+    if setting.whole_images == 0:
+        return {}, 0
 
     def segment_one(mammogram: Mammogram, part: Progress) -> Findings:
         return setting.segment(mammogram, model, setting.settings, part)
 
     key = {"weights": dict(model.digests), "settings": asdict(setting.settings)}
     run = Run(segment_one, key, Store(folder / "cases"))
-    cases = stored_cases(setting.samples, levels=(MC_LEVEL,))
+    cases = _first_of_each_kind(stored_cases(setting.samples, levels=(MC_LEVEL,)), setting)
     outcome = evaluate(cases, run, progress)
     if outcome.refused:
         raise InputError("; ".join(outcome.refused.values()))
-    return {
+    figures = {
         group.name: {
             figure.key: {"value": figure.value, "low": figure.low, "high": figure.high}
             for figure in group.figures
@@ -201,3 +209,4 @@ def _whole_images(folder: Path, model: Model, setting: Setting, progress: Progre
         }
         for group in summarise(outcome.scores)
     }
+    return figures, len(cases)
