@@ -41,6 +41,15 @@ def test_every_binding_of_the_ui_has_its_parameter_and_every_parameter_its_widge
     assert not ui.forceCpuBox.isChecked()
 
 
+def test_another_model_brings_its_own_threshold(widget, ui):
+    default, faithful = (load_model(name) for name in (None, "faithful"))
+    assert default.threshold != faithful.threshold
+    for model in (faithful, default):
+        ui.modelSelector.setCurrentText(model.name)
+        assert widget._parameters.model == model.name
+        assert widget._parameters.threshold == pytest.approx(model.threshold, abs=0.001)
+
+
 def test_every_widget_that_a_hand_can_move_says_what_it_does(ui):
     for name in (
         "inputSelector",
@@ -171,6 +180,15 @@ def test_the_threshold_slider_makes_new_clusters_without_the_networks(detected, 
     ui.thresholdSlider.setValue(0.95)
     process(lambda: ui.stageLabel.text().startswith("1 MCs, 0 clusters"))
     assert cells(ui) == []
+
+
+def test_choosing_another_model_changes_no_findings(detected, ui, process):
+    before = cells(ui), ui.stageLabel.text()
+    ui.modelSelector.setCurrentText("faithful")
+    chosen = time.monotonic()
+    process(lambda: time.monotonic() > chosen + 0.75)
+    assert not detected.logic.detection.running
+    assert (cells(ui), ui.stageLabel.text()) == before
 
 
 def test_looking_at_another_volume_changes_no_findings(detected, ui, volume, scene, process):

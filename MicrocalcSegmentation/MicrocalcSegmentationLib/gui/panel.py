@@ -11,6 +11,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError, MicrocalcError
+from ..model import load_model
 from ..mrml.study import require_one_patient, require_views
 from ..mrml.volumes import require_usable_volume, set_spacing
 from ..settings import Settings
@@ -60,6 +61,7 @@ class Panel:
         self._packages = surroundings.packages
         self.packages = PackagesBox(ui, surroundings.packages, surroundings.confirm)
         self._shown: list = []
+        self._model: str | None = None
         self._tried_threshold: float | None = None
         self._then: Callable[[], None] | None = None  # once packages are installed
         self._timer = qt.QTimer()
@@ -75,6 +77,7 @@ class Panel:
     def set_parameters(self, parameters) -> None:
         """Take up the scene's parameter node; None between scenes."""
         self.parameters = parameters
+        self._model = None if parameters is None else parameters.model
         self.study.set_parameters(parameters)
         self.refresh()
 
@@ -90,6 +93,11 @@ class Panel:
             if findings is not None:
                 # Or else merely looking at another volume would change its findings.
                 self.parameters.threshold = findings.threshold
+        if self.parameters.model != self._model:
+            self._model = self.parameters.model
+            self.parameters.threshold = load_model(self._model).threshold
+            # For the next run: what another model has found stays as it is.
+            self._tried_threshold = self.parameters.threshold
         self._check_volumes()
         self._check_threshold()
         self.packages.refresh(idle=not self._timer.isActive())
