@@ -11,8 +11,11 @@ from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case
 SMALL = CaseOptions(spacing_mm=0.1, shape=(640, 480), clusters=1, singles=2)
 WITHOUT_TENSORFLOW = """
 import sys
-for name in ("keras", "tensorflow", "torch", "jax", "onnx"):
-    sys.modules[name] = None  # as if it were not installed
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+absent = ("keras", "tensorflow", "torch", "jax", "onnx")
+# None in sys.modules would not do: scipy takes it for the library itself.
+PathFinder.find_spec = lambda name, *rest: None if name in absent else find(name, *rest)
 from MicrocalcSegmentationLib.cli import main
 sys.exit(main(sys.argv[1:]))
 """
