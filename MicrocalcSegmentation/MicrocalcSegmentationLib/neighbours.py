@@ -18,6 +18,7 @@ from .settings import METHOD_SPACING_MM, Settings
 
 FLOOR = 0.03  # the segmentator's probability; below, a pixel belongs to no candidate
 OUTLINE = 0.2  # of the highest probability near by: where a candidate ends
+DRAWN = 0.5  # of the same: where blur leaves the edge of an MC, which is drawn there
 OUTLINE_PX = 13  # near by: 0.3 mm to each side
 NEAR_MM, FAR_MM = 2.5, 10.0  # standard deviations of the two neighbourhoods
 CELL_PX = 10  # neighbours are counted on a grid of 0.5 mm
@@ -43,11 +44,13 @@ class Neighbourhood:
 class Candidates:
     """Connected regions that may be MCs, on the method's grid of 0.05 mm.
 
-    labels: (rows, cols) int32, numbered from 1. evidence: (n, 3) float64, each region's
-    own logit, n(2.5 mm) and n(10 mm), as `Neighbourhood` explains.
+    labels: (rows, cols) int32, numbered from 1. drawn: the same of what would be drawn of
+    each as an MC. evidence: (n, 3) float64, each region's own logit, n(2.5 mm) and n(10 mm),
+    as `Neighbourhood` explains.
     """
 
     labels: np.ndarray
+    drawn: np.ndarray
     evidence: np.ndarray
 
 
@@ -57,22 +60,23 @@ def reconsider(
     """(rows, cols) float32: each candidate's probability in the light of its neighbours.
 
     probability: the segmentator's, (rows, cols) float32 on the method's grid. inside: bool,
-    the breast. The result is the same all over a candidate, and 0 outside.
+    the breast. The result is the same all over what is drawn of a candidate, and 0 outside.
     """
     found = find_candidates(probability, inside)
     weights = np.array([neighbourhood.slope, neighbourhood.near, neighbourhood.far])
     logits = found.evidence @ weights + neighbourhood.shift
     result = np.zeros(probability.shape, np.float32)
-    places = places_of(found.labels)
+    places = places_of(found.drawn)
     chances = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
-    result.ravel()[places] = chances[found.labels.ravel()[places] - 1]
+    result.ravel()[places] = chances[found.drawn.ravel()[places] - 1]
     return result
 
 
 def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:
     """The candidates and what speaks for them; arguments as of `reconsider`."""
     spacing = (METHOD_SPACING_MM, METHOD_SPACING_MM)
-    labels = label_calcifications(_outlined(probability), spacing, Settings().min_mc_area_mm2)
+    outlined, core = _outlined(probability)
+    labels = label_calcifications(outlined, spacing, Settings().min_mc_area_mm2)
     places = places_of(labels)
     numbers = labels.ravel()[places] - 1
     count = int(numbers.max(initial=-1)) + 1
@@ -84,15 +88,17 @@ def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:
         np.log1p(_expected(peaks, cells, breast, mm / METHOD_SPACING_MM / CELL_PX) / FEW)
         for mm in (NEAR_MM, FAR_MM)
     ]
-    return Candidates(labels, np.stack([_logit(peaks), *counts], axis=1))
+    return Candidates(labels, _drawn(labels, core), np.stack([_logit(peaks), *counts], axis=1))
 
 
-def _outlined(probability: np.ndarray) -> np.ndarray:
+def _outlined(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(rows, cols) bool: pixels of at least `FLOOR` that no higher one near by outshines.
 
-    Near by is within the same region above the floor: MCs have no part in one another.
+    And those of them that reach half of it. Near by is within the same region above the
+    floor: MCs have no part in one another.
     """
     mask = probability >= FLOOR
+    core = mask.copy()
     regions = label_calcifications(mask, (1.0, 1.0), 0.0)
     for number, box in enumerate(find_boxes(regions), 1):
         own = regions[box] == number
@@ -102,7 +108,29 @@ def _outlined(probability: np.ndarray) -> np.ndarray:
         else:
             highest = values.max()
         mask[box] &= ~own | (values >= OUTLINE * highest)
-    return mask
+        core[box] &= ~own | (values >= DRAWN * highest)
+    return mask, core
+
+
+def _drawn(labels: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """(rows, cols) int32: the core of each candidate, by its number.
+
+    All of it where the core is in pieces, which would count as several MCs, or so small that
+    it could be lost on an image of coarser pixels.
+    """
+    places = places_of(labels)
+    numbers, within = labels.ravel()[places], core.ravel()[places]
+    count = int(numbers.max(initial=0)) + 1
+    parts = label_calcifications(core, (1.0, 1.0), 0.0).ravel()[places[within]]
+    owners = np.zeros(int(parts.max(initial=0)) + 1, int)
+    owners[parts] = numbers[within]
+    pieces = np.bincount(owners, minlength=count)
+    area_mm2 = np.bincount(numbers[within], minlength=count) * METHOD_SPACING_MM**2
+    whole = (pieces > 1) | (area_mm2 < 2 * Settings().min_mc_area_mm2)
+    kept = within | whole[numbers]
+    drawn = np.zeros_like(labels)
+    drawn.ravel()[places[kept]] = numbers[kept]
+    return drawn
 
 
 def _expected(peaks, cells, breast: np.ndarray, sigma: float) -> np.ndarray:

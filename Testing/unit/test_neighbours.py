@@ -72,6 +72,31 @@ def test_a_candidate_ends_where_a_fifth_of_its_height_is_left():
     assert near.sum() == 16
 
 
+def test_an_mc_is_drawn_where_half_of_its_height_is_left():
+    probability = np.zeros((60, 60), np.float32)
+    rows, cols = np.ogrid[:60, :60]
+    probability += 0.8 * np.exp(-0.5 * ((rows - 30) ** 2 + (cols - 30) ** 2) / 4.0**2)
+    drawn = reconsider(probability, np.ones((60, 60), bool), ALONE) > 0
+    assert np.array_equal(drawn, probability >= 0.4)
+
+
+def test_a_candidate_whose_core_is_in_pieces_is_drawn_whole():
+    """Two peaks of 0.8 with 0.3 between them: one candidate, and one MC."""
+    probability = np.zeros((60, 60), np.float32)
+    probability[30:34, 20:24] = probability[30:34, 28:32] = 0.8
+    probability[30:34, 24:28] = 0.3
+    drawn = reconsider(probability, np.ones((60, 60), bool), ALONE) > 0
+    assert np.array_equal(drawn, probability > 0)
+
+
+def test_a_tiny_core_does_not_shrink_an_mc_to_nothing():
+    probability = np.zeros((60, 60), np.float32)
+    probability[30:33, 30:33] = 0.3
+    probability[31, 30:32] = 0.9
+    drawn = reconsider(probability, np.ones((60, 60), bool), ALONE) > 0
+    assert drawn.sum() == 9
+
+
 def test_a_faint_candidate_survives_beside_a_plain_one():
     probability = marked([(100, 100)], 0.95) + marked([(100, 106)], 0.06)
     assert find_candidates(probability, BREAST).labels.max() == 2
