@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -11,6 +12,9 @@ from MicrocalcSegmentationLib.findings import Calcification, Cluster, Findings
 from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.mammogram import Mammogram, Source
 from MicrocalcSegmentationLib.settings import Settings
+
+hypothesis.settings.register_profile("seeded", derandomize=True)  # as on CI
+hypothesis.settings.load_profile("seeded")
 
 SHAPE = (120, 90)
 # Centres (row, col) of MCs of 3 x 3 pixels; the sets are neither symmetric nor square, so
