@@ -17,6 +17,7 @@ from MicrocalcSegmentationLib.simulation.calcifications import (
     vascular,
 )
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case
+from MicrocalcSegmentationLib.simulation.content import Contents, calcify
 from MicrocalcSegmentationLib.simulation.insertion import (
     Ground,
     insert,
@@ -28,7 +29,7 @@ from MicrocalcSegmentationLib.simulation.parenchyma import DENSITIES, gland_shar
 from MicrocalcSegmentationLib.simulation.septa import septa_cm
 from MicrocalcSegmentationLib.simulation.texture import coloured_noise
 from MicrocalcSegmentationLib.simulation.visibility import VISIBLE_FROM
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 from skimage.measure import regionprops
 
 SMALL = CaseOptions(spacing_mm=0.2, shape=(500, 400), clusters=2, singles=3)
@@ -227,6 +228,28 @@ def test_the_blur_that_noise_has_gone_through_is_found(sigma):
     assert local_blur_px(gaussian_filter(noise, sigma), (200, 200), 0.05) == pytest.approx(
         sigma, abs=0.12
     )
+
+
+def test_a_calcification_is_in_one_piece():
+    rng = np.random.default_rng(3)
+    for _ in range(400):
+        ratio, lumps = rng.uniform(0.15, 1.0), int(rng.integers(1, 6))
+        placed = Placed(0, 0, rng.uniform(0.15, 1.5), 8.0, ratio, lumps=lumps)
+        template = draw(placed, 0.05, 0.8, rng)
+        _, pieces = label(template.mask, np.ones((3, 3)))
+        assert pieces == 1
+        assert template.mask[template.thickness == 1].all()
+
+
+def test_clusters_of_a_breast_keep_apart():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        breast = plan("MLO", "B", (240.0, 180.0), rng)
+        placed = calcify(breast, 0.1, Contents(clusters=3, singles=0, level=3.0), rng)
+        groups = [[one for one in placed if one.group == number] for number in (1, 2, 3)]
+        centres_mm = [np.mean([(one.row, one.col) for one in own], axis=0) * 0.1 for own in groups]
+        for a, b in ((0, 1), (0, 2), (1, 2)):
+            assert np.hypot(*(centres_mm[a] - centres_mm[b])) > 20
 
 
 def test_plaques_lie_on_both_walls_of_a_vessel():

@@ -36,8 +36,8 @@ def expose_digital(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     signal = gaussian_filter(np.exp(-attenuation), blur_mm / spacing_mm, truncate=3.0)
     typical = np.exp(-np.median(attenuation[::16, ::16][attenuation[::16, ::16] > 0]))
     # Of one exposure, a smaller pixel holds fewer photons.
-    level = rng.uniform(0.0153, 0.0248) * min(0.07 / spacing_mm, 1.5)
-    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.7, 1.3))
+    level = rng.uniform(0.0179, 0.029) * min(0.07 / spacing_mm, 1.5)
+    noise = correlated_noise(attenuation.shape, spacing_mm, rng, (0.85, 1.45))
     noise *= np.float32(level) * np.sqrt(np.float32(typical) / signal)
     return Exposure(noise - np.log(signal), float(blur_mm / spacing_mm))
 
@@ -50,8 +50,8 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     """
     blur_mm = rng.uniform(0.045, 0.075)
     log_exposure = -gaussian_filter(attenuation, blur_mm / spacing_mm, truncate=3.0)
-    level = rng.uniform(0.0265, 0.041)
-    grain = (0.4, rng.uniform(1.5, 1.9), 1.0)  # mottle is flat below 1 /mm
+    level = rng.uniform(0.0219, 0.034)
+    grain = (0.4, rng.uniform(1.5, 1.9), 1.2)  # mottle is flat below 1.2 /mm
     noise = coloured_noise(attenuation.shape, spacing_mm, grain, rng)
     log_exposure += np.float32(level) * noise
     tissue = log_exposure[::16, ::16][attenuation[::16, ::16] > 0.3]
@@ -59,7 +59,7 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     highest = np.float32(rng.uniform(3.2, 4.0))
     steepness = np.float32(4 * rng.uniform(2.6, 3.8) / 2.303 / highest)
     bright = highest / (1 + np.exp(steepness * (log_exposure - middle)))
-    bright += np.float32(rng.uniform(0.088, 0.129)) * noise
+    bright += np.float32(rng.uniform(0.0728, 0.107)) * noise
     bright += _drift(attenuation.shape, rng)[None]
     return Exposure(bright.astype(np.float32), float(blur_mm / spacing_mm))
 

@@ -7,7 +7,7 @@ that a reader would mark) or benign (a look-alike: large, vascular or in the ski
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
 SUPERSAMPLING = 4  # at least; more where a calcification is thinner than a pixel
 MASK_LEVEL = 0.25  # of the peak thickness before blur: there an MC begins
@@ -80,9 +80,19 @@ def draw(placed: Placed, spacing_mm: float, blur_px: float, rng) -> Template:
     col_mm = (axis[None] - (placed.col - round(placed.col))) * spacing_mm
     thickness = _union_thickness(placed, row_mm, col_mm, rng)
     grid = thickness.reshape(n, finer, n, finer).mean(axis=(1, 3))
+    grid = _in_one_piece(grid)
     mask = grid >= MASK_LEVEL * grid.max()
     blurred = gaussian_filter(grid, blur_px)
     return Template((blurred / blurred.max()).astype(np.float32), mask)
+
+
+def _in_one_piece(grid: np.ndarray) -> np.ndarray:
+    """Without lumps that the mask would show beside the MC, as if they were others."""
+    pieces, count = label(grid >= MASK_LEVEL * grid.max(), np.ones((3, 3)))
+    if count < 2:
+        return grid
+    nearest = distance_transform_edt(pieces == 0, return_distances=False, return_indices=True)
+    return np.where(pieces[tuple(nearest)] == np.bincount(pieces[pieces > 0]).argmax(), grid, 0)
 
 
 def _union_thickness(placed: Placed, row_mm, col_mm, rng) -> np.ndarray:
@@ -112,7 +122,8 @@ def _ragged(placed: Placed, row_mm, col_mm, rng):
     grain_px = 0.11 * placed.size_mm / (row_mm[1, 0] - row_mm[0, 0])
     bumps = rng.standard_normal((2, row_mm.size, col_mm.size))
     displaced = gaussian_filter(bumps, (0, grain_px, grain_px))
-    displaced *= 0.06 * placed.size_mm / displaced.std()
+    # Of a slender one's width, or it would fall to pieces.
+    displaced *= 0.06 * min(1, 2 * placed.elongation) * placed.size_mm / displaced.std()
     return row_mm + displaced[0], col_mm + displaced[1]
 
 
@@ -159,7 +170,7 @@ def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
     distribution = str(rng.choice(DISTRIBUTIONS, p=_DISTRIBUTION_SHARES))
     direction = site.towards + rng.normal(0, 0.4)
     offsets_mm = _offsets(distribution, _count(morphology, rng), direction, rng)
-    drawn = float(np.clip(rng.lognormal(np.log(3.3), 0.8), 1.1, 16))
+    drawn = float(np.clip(rng.lognormal(np.log(3.0), 0.86), 0.5, 16))
     level = drawn if site.level is None else site.level
     size = {"amorphous": 0.22, "punctate": 0.24, "coarse heterogeneous": 0.6}.get(
         morphology, SIZE_MEDIAN_MM
@@ -173,14 +184,14 @@ def _count(morphology: str, rng) -> int:
     """Readers saw 7 to 42 MCs (median 16) in eleven real clusters; a third more are drawn, for
     not all can be seen, and more in amorphous ones.
     """
-    middle = 29 if morphology == "amorphous" else 20
-    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 11, 54))
+    middle = 31 if morphology == "amorphous" else 22
+    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 14, 54))
 
 
 def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray:
     """(count, 2) row and column in mm about the centre, at least 0.45 mm apart."""
     long_mm, wide_mm = {
-        "grouped": (rng.uniform(4.8, 5.6), rng.uniform(2, 4.2)),
+        "grouped": (rng.uniform(5.2, 6.6), rng.uniform(2, 4.2)),
         "linear": (rng.uniform(4.7, 5.9), rng.uniform(0.4, 0.9)),
         "segmental": (rng.uniform(4.7, 5.9), rng.uniform(2, 4)),
         "regional": (rng.uniform(11, 20), rng.uniform(9, 16)),
@@ -213,8 +224,8 @@ def _member(place, look: _Look, group: int, rng) -> Placed:
     spread = 0.25 if look.morphology in ("punctate", "amorphous") else SIZE_LOG_SIGMA
     size = float(np.clip(rng.lognormal(np.log(look.size_mm), spread), *SIZE_RANGE_MM))
     if rng.random() < _DUST_SHARE:
-        strength *= rng.uniform(0.42, 0.75)
-    shape: dict = {"elongation": rng.uniform(0.6, 0.9)}
+        strength *= rng.uniform(0.44, 0.75)
+    shape: dict = {"elongation": rng.uniform(0.62, 0.9)}
     if look.morphology == "punctate":
         shape = {"elongation": rng.uniform(0.65, 0.92)}
     elif look.morphology == "amorphous":
@@ -223,17 +234,17 @@ def _member(place, look: _Look, group: int, rng) -> Placed:
     elif look.morphology == "fine linear":
         size = float(np.clip(size * rng.uniform(1.5, 3), 0.2, 1.0))
         angle = np.pi / 2 - look.direction + rng.normal(0, 0.5)
-        shape = {"elongation": rng.uniform(0.52, 0.68), "angle": angle}
+        shape = {"elongation": rng.uniform(0.54, 0.7), "angle": angle}
     else:
         shape |= {"lumps": int(rng.integers(1, 5))}
         if rng.random() < 0.1:
-            shape["elongation"] = rng.uniform(0.52, 0.62)
+            shape["elongation"] = rng.uniform(0.55, 0.64)
     return Placed(*place, size, strength, kind=look.morphology, group=group, **shape)
 
 
 def single(place, rng) -> Placed:
     """An MC of its own at a place (row, col), mostly small."""
-    strength = float(np.exp(rng.uniform(np.log(1.5), np.log(12))))
+    strength = float(np.exp(rng.uniform(np.log(1.2), np.log(12))))
     size = float(np.clip(rng.lognormal(np.log(SIZE_MEDIAN_MM), SIZE_LOG_SIGMA), *SIZE_RANGE_MM))
     shape = {"elongation": rng.uniform(0.6, 1.0), "lumps": int(rng.integers(1, 3))}
     return Placed(float(place[0]), float(place[1]), size, strength, **shape)

@@ -1,5 +1,6 @@
 """Which calcifications a simulated breast holds, and where."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from .outline import GRID_MM
 CLUSTER_SHARES = (0.3, 0.35, 0.2, 0.15)  # of breasts with 0, 1, 2, 3 clusters
 VASCULAR_SHARE = 0.15  # of breasts; 0.1 to 0.4 with age
 _FROM_SKIN_MM = 6.0
+_APART_MM = 25.0  # clusters that are nearer are one cluster to a reader
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,10 @@ def calcify(breast: Breast, spacing_mm: float, contents: Contents, rng) -> list[
         return room[rng.integers(len(room))] + rng.uniform(0, 1, 2)
 
     placed: list[Placed] = []
+    centres: list[np.ndarray] = []
     for number in range(1, clusters + 1):
-        centre = anywhere()
+        centre = _apart(anywhere, centres)
+        centres.append(centre)
         down, out = np.array(breast.outline.nipple_mm) - centre
         towards = float(np.arctan2(down, out))
         site = Site(tuple(centre / spacing_mm), number, towards, contents.level)
@@ -60,3 +64,10 @@ def calcify(breast: Breast, spacing_mm: float, contents: Contents, rng) -> list[
         path = path_mm / spacing_mm - 0.5
         placed += calcifications.vascular(path, radius_mm / spacing_mm, spacing_mm, rng)
     return placed
+
+
+def _apart(anywhere: Callable[[], np.ndarray], others: list[np.ndarray]) -> np.ndarray:
+    """A place away from the others, if a few draws find one."""
+    draws = [anywhere() for _ in range(10)]
+    far = (one for one in draws if all(np.hypot(*(one - other)) > _APART_MM for other in others))
+    return next(far, draws[0])

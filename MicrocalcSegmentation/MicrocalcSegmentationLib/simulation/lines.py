@@ -74,7 +74,7 @@ def _ligaments(shape: Outline, count: int, rng) -> list[Line]:
         heading = _towards_nipple(shape, place) + rng.normal(0, spread)
         path = _curve(place, heading, rng.lognormal(2.6, 0.6), 0.024, rng)
         sigma = float(np.exp(rng.uniform(np.log(0.07), np.log(0.4))))
-        strength = 0.11 * rng.lognormal(0, 0.5)
+        strength = 0.1 * rng.lognormal(0, 0.5)
         lines.append(Line(path, sigma, strength * _fading(len(path), rng)))
     return lines
 
@@ -87,7 +87,7 @@ def _bundles(shape: Outline, count: int, rng) -> list[Line]:
         heading = _towards_nipple(shape, place) + rng.normal(0, 0.3)
         across = np.array([np.cos(heading), -np.sin(heading)])
         gap, sigma = rng.uniform(0.6, 2.5), rng.uniform(0.07, 0.25)
-        strength = 0.08 * rng.lognormal(0, 0.4)
+        strength = 0.072 * rng.lognormal(0, 0.4)
         bend = rng.uniform(0.006, 0.025)
         for number in range(rng.integers(4, 14)):
             start = place + across * gap * (number + rng.normal(0, 0.3)) + rng.normal(0, 3, 2)

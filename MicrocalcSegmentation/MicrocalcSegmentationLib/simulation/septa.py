@@ -17,11 +17,11 @@ def septa_cm(shape: Outline, gland: np.ndarray, rng) -> np.ndarray:
     total = np.zeros(shape.to_air_mm.shape, np.float32)
     for _ in range(4):  # fat lobules
         lobule_mm = np.exp(rng.uniform(np.log(4), np.log(10)))
-        total += 0.108 * _walls(frame, lobule_mm, rng.uniform(0.16, 0.3), rng)
+        total += 0.101 * _walls(frame, lobule_mm, rng.uniform(0.16, 0.3), rng)
     for _ in range(3):  # lobules of gland, ducts cut across
         lobule_mm = np.exp(rng.uniform(np.log(1.5), np.log(4)))
         strands = _walls(frame, lobule_mm, rng.uniform(0.12, 0.22), rng)
-        total += 0.283 * strands * gland
+        total += 0.265 * strands * gland
     return total * busyness
 
 
