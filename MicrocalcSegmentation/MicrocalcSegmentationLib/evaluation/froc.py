@@ -9,9 +9,11 @@ The detector's threshold stays as it is: what it did not pass is missed at every
 
 import numpy as np
 
-# Denser towards 1, where trained networks put their confident pixels.
+# Denser towards 1, where trained networks put their confident pixels, and towards 0, where
+# false marks double from one to the next.
 THRESHOLDS = (
-    *(0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
+    *(0.02, 0.025, 0.03, 0.035, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4),
+    *(0.45, 0.5, 0.55, 0.6, 0.65, 0.7),
     *(0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999),
 )
 
