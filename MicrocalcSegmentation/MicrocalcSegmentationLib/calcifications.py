@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .findings import Calcification
+from .medians import median
 from .montage import Montage, batches
 from .shapes import axes, kind_of
 
@@ -151,7 +152,7 @@ def _measure_one(mc, ring, labels: np.ndarray, on: Measured, spacing_mm) -> Calc
     area_mm2 = len(rows) * spacing_mm[0] * spacing_mm[1]
     grey, deviation = on.pixels[window], on.deviation[window]
     clear = ring & (here == 0)
-    background = np.median(grey[clear] if clear.any() else grey)
+    background = median(grey[clear] if clear.any() else grey)
     contrast = (grey[mask] - background) / deviation[mask]
     length_mm, width_mm, angle_deg = axes(rows * spacing_mm[0], cols * spacing_mm[1], spacing_mm)
     return Calcification(

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from .bands import Here, at_once, in_bands_of
+from .medians import median
 from .resampling import coarse_blur
 
 MEAN_SIGMA_MM = 1.0  # what is wider than this is anatomy, not an MC (0.1 - 1 mm)
@@ -58,7 +59,7 @@ def local_statistics(
     in_bands_of(inside, deviating)
     deviation = _average(fine, weight, inside, TEXTURE_SIGMA_MM / np.asarray(spacing_mm))
     deviation *= _GAUSSIAN_DEVIATION
-    typical = float(np.median(deviation[inside])) if inside.any() else 0.0
+    typical = float(median(deviation[inside])) if inside.any() else 0.0
     floor = DEVIATION_FLOOR * typical if typical > 0 else 1.0
     return mean, np.maximum(deviation, np.float32(floor), out=deviation)
 

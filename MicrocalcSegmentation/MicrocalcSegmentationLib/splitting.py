@@ -16,6 +16,7 @@ from skimage.morphology import local_maxima
 from skimage.segmentation import watershed
 
 from .calcifications import find_boxes, label_calcifications, places_of, window_around
+from .medians import median
 from .montage import Montage, batches
 
 APART_MM = 0.25  # centres closer than the median diameter of an MC (0.24 mm) are one MC
@@ -122,8 +123,8 @@ def _height(pixels: np.ndarray, clear: np.ndarray, spacing_mm) -> tuple[np.ndarr
     """The smoothed image above its level in the clear, which is without any MC, and its noise."""
     smooth, fine = _smoothed(pixels, spacing_mm)
     around = clear if clear.any() else np.ones(clear.shape, bool)
-    noise = 1.4826 * np.median(np.abs(fine[around]))
-    return smooth - np.median(smooth[around]), float(noise)
+    noise = 1.4826 * median(np.abs(fine[around]))
+    return smooth - median(smooth[around]), float(noise)
 
 
 def _smoothed(pixels: np.ndarray, spacing_mm) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ FLOORS = {
     "settings": 0,
     "geometry": 0,
     "bands": 0,
+    "medians": 0,
     "mammogram": 0,
     "findings": 0,
     "reading": 1,
