@@ -15,7 +15,6 @@ from skimage.filters import threshold_otsu
 from .bands import in_bands
 from .errors import InputError
 from .mammogram import Mammogram
-from .medians import median
 from .morphology import (
     bounding_box,
     connected_with,
@@ -151,7 +150,7 @@ def _air_levels(
     clipped = np.minimum(coarse, np.quantile(coarse[usable], 1 - BRIGHTEST_SHARE))
     texture = _texture(clipped, step_mm)
     # Nothing but the brightest few pixels, such as a label, on flat air.
-    height = coarse[usable].max() - median(coarse[usable])
+    height = coarse[usable].max() - np.median(coarse[usable])
     if np.quantile(texture[usable], 0.9) <= EMPTY_TEXTURE * height:
         return np.inf, np.inf
     thresholds = [np.inf]
@@ -167,8 +166,8 @@ def _air_levels(
     # A class that holds fat beside the air is wider than the air in it.
     top = min(tops[step] for step in airy)
     certain, skin_line = thresholds[airy[0] + 1 : airy[0] + 3]
-    air = median(clipped[usable & (clipped <= top)])
-    tissue = median(clipped[usable & (clipped >= certain)])
+    air = np.median(clipped[usable & (clipped <= top)])
+    tissue = np.median(clipped[usable & (clipped >= certain)])
     skin_line = min(skin_line, air + SKIN_LINE * (tissue - air))
     return max(top, certain), max(top, skin_line)
 
@@ -186,19 +185,19 @@ def _top_of_air(
     """
     if not darker.any():
         return np.inf
-    level = float(median(coarse[darker]))
-    deviation = 1.4826 * float(median(np.abs(coarse[darker] - level)))
+    level = float(np.median(coarse[darker]))
+    deviation = 1.4826 * float(np.median(np.abs(coarse[darker] - level)))
     top = level + AIR_DEVIATIONS * deviation
     air = darker & (coarse <= top)
     tissue = usable & ~air
     inner = eroded(air, 1.0, step_mm)
     if inner.sum() * step_mm[0] * step_mm[1] < AIR_MIN_MM2 or not tissue.any():
         return np.inf
-    contrast = median(coarse[tissue]) - level
-    structure = median(texture[inner])
+    contrast = np.median(coarse[tissue]) - level
+    structure = np.median(texture[inner])
     beside = texture[eroded(tissue, 1.0, step_mm)]
     # In a crop of smooth fat and a bright mass, both are as smooth.
-    is_flat = beside.size == 0 or structure < AIR_ROUGHNESS * median(beside)
+    is_flat = beside.size == 0 or structure < AIR_ROUGHNESS * np.median(beside)
     return top if is_flat and structure < AIR_TEXTURE * contrast else np.inf
 
 
