@@ -7,6 +7,7 @@ import numpy as np
 from .findings import Calcification
 from .medians import median
 from .montage import Montage, batches
+from .morphology import bounding_box
 from .shapes import axes, kind_of
 
 RING_MM = (0.2, 0.7)  # the local background lies this far from an MC's rim
@@ -105,12 +106,19 @@ class Measured:
     """What calcifications are measured on, all (rows, cols) and of one grid.
 
     pixels: grey values. deviation: local deviation of the fine texture, in grey values,
-    positive on MCs. probability: the segmentator's.
+    positive on MCs. probability: the segmentator's. first_rc: where these begin in the image
+    by whose rows and columns MCs are placed.
     """
 
     pixels: np.ndarray
     deviation: np.ndarray
     probability: np.ndarray
+    first_rc: tuple[int, int] = (0, 0)
+
+    def part(self, box: tuple[slice, slice]) -> "Measured":
+        """What lies in a box of it, placed as before."""
+        first_rc = tuple(old + side.start for old, side in zip(self.first_rc, box, strict=True))
+        return Measured(self.pixels[box], self.deviation[box], self.probability[box], first_rc)
 
 
 def measure(
@@ -158,8 +166,8 @@ def _measure_one(mc, ring, labels: np.ndarray, on: Measured, spacing_mm) -> Calc
     return Calcification(
         number=number,
         cluster=0,
-        row=float(rows.mean() + window[0].start),
-        col=float(cols.mean() + window[1].start),
+        row=float(rows.mean() + (on.first_rc[0] + window[0].start)),
+        col=float(cols.mean() + (on.first_rc[1] + window[1].start)),
         area_mm2=float(area_mm2),
         diameter_mm=float(2 * np.sqrt(area_mm2 / np.pi)),
         mean_contrast=float(contrast.mean()),
@@ -170,6 +178,13 @@ def _measure_one(mc, ring, labels: np.ndarray, on: Measured, spacing_mm) -> Calc
         angle_deg=angle_deg,
         kind=kind_of(mask, length_mm / width_mm, spacing_mm),
     )
+
+
+def window_of(mask: np.ndarray, spacing_mm: tuple[float, float]) -> tuple[slice, slice]:
+    """The part of the image that holds all MCs of a mask and all that each is measured on."""
+    if not mask.any():
+        return slice(0, 0), slice(0, 0)
+    return bounding_box(mask, [reach + 1 for reach in _reach(RING_MM[1], spacing_mm)])
 
 
 def window_around(box, shape, spacing_mm) -> tuple[slice, slice]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .breast import breast_region
-from .calcifications import Measured, centroids, keep, label_calcifications, measure
+from .calcifications import Measured, centroids, keep, label_calcifications, measure, window_of
 from .clusters import find_groups
 from .errors import InputError
 from .findings import Findings, Scores
@@ -115,9 +115,12 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
     """
     mammogram, spacing_mm = scores.mammogram, scores.mammogram.spacing_mm
     min_area_mm2 = scores.settings.min_mc_area_mm2
-    labels = distinct_calcifications(mask, mammogram.pixels, spacing_mm, min_area_mm2)
-    on = Measured(mammogram.pixels, scores.deviation, scores.probability)
-    measured = measure(labels, on, spacing_mm)
+    box = window_of(mask, spacing_mm)
+    on = Measured(mammogram.pixels, scores.deviation, scores.probability).part(box)
+    distinct = distinct_calcifications(mask[box], on.pixels, spacing_mm, min_area_mm2)
+    measured = measure(distinct, on, spacing_mm)
+    labels = np.zeros(mask.shape, np.int32)
+    labels[box] = distinct
     calcifications, clusters, vascular = find_groups(
         labels, measured, spacing_mm, _bands_of(scores, labels)
     )
@@ -146,19 +149,24 @@ def _along_vessels(scores: Scores) -> np.ndarray | None:
     mammogram, spacing_mm = scores.mammogram, scores.mammogram.spacing_mm
     min_area_mm2 = scores.settings.min_mc_area_mm2
     mask = scores.probability >= VASCULAR_PROBABILITY
-    regions = label_calcifications(mask, spacing_mm, min_area_mm2)
+    box = window_of(mask, spacing_mm)
+    on = Measured(mammogram.pixels, scores.deviation, scores.probability).part(box)
+    regions = label_calcifications(mask[box], spacing_mm, min_area_mm2)
     may_be = may_be_vascular(centroids(regions) * spacing_mm)
     if not may_be.any():
         return None
     keep(regions, may_be)
-    labels = split_touching(regions, mammogram.pixels, spacing_mm, min_area_mm2)
-    on = Measured(mammogram.pixels, scores.deviation, scores.probability)
-    marked = mark_vascular(measure(labels, on, spacing_mm), spacing_mm, _bands_of(scores, labels))
+    distinct = split_touching(regions, on.pixels, spacing_mm, min_area_mm2)
+    measured = measure(distinct, on, spacing_mm)
+    labels = np.zeros(mask.shape, np.int32)
+    labels[box] = distinct
+    marked = mark_vascular(measured, spacing_mm, _bands_of(scores, labels))
     vascular = np.array([mc.vascular > 0 for mc in marked])
     if not vascular.any():
         return None
-    keep(labels, vascular)
-    return labels > 0
+    keep(distinct, vascular)
+    mask[box] = distinct > 0
+    return mask
 
 
 def _bands_of(scores: Scores, labels: np.ndarray) -> FindBands:

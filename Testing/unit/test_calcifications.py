@@ -9,7 +9,9 @@ from MicrocalcSegmentationLib.calcifications import (
     keep,
     label_calcifications,
     measure,
+    window_of,
 )
+from MicrocalcSegmentationLib.splitting import distinct_calcifications
 from scipy.ndimage import binary_dilation, find_objects, label
 
 SPACING = (0.05, 0.05)
@@ -118,3 +120,24 @@ def test_only_the_numbers_that_are_kept_stay():
     labels = np.array([[0, 1, 1, 0], [2, 0, 0, 3]], np.int32)
     keep(labels, np.array([True, False, True]))
     assert labels.tolist() == [[0, 1, 1, 0], [0, 0, 0, 3]]
+
+
+@settings(deadline=None, max_examples=30)
+@given(arrays(bool, (12, 14)), st.integers(0, 68), st.integers(0, 56))
+def test_the_window_of_a_mask_holds_all_that_its_mcs_are_told_and_measured_by(shape, row, col):
+    mask = np.zeros((80, 70), bool)
+    mask[row : row + 12, col : col + 14] = shape
+    rng = np.random.default_rng(0)
+    on = Measured(*(rng.uniform(1, 2, mask.shape).astype(np.float32) for _ in range(3)))
+    whole = distinct_calcifications(mask, on.pixels, SPACING, 0.0)
+    box = window_of(mask, SPACING)
+    part = distinct_calcifications(mask[box], on.part(box).pixels, SPACING, 0.0)
+    assert np.array_equal(whole[box], part)
+    assert measure(part, on.part(box), SPACING) == measure(whole, on, SPACING)
+
+
+def test_the_window_of_an_empty_mask_is_empty():
+    mask = np.zeros((40, 50), bool)
+    box = window_of(mask, SPACING)
+    assert mask[box].size == 0
+    assert label_calcifications(mask[box], SPACING, 0.0).size == 0
