@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from .bands import at_once
 from .breast import breast_region
 from .calcifications import Measured, centroids, keep, label_calcifications, measure, window_of
 from .clusters import find_groups
@@ -231,8 +233,12 @@ def _on_own_grid(mammogram: Mammogram, breast, working: WorkingBreast, maps, mad
     (candidates, probability), (model, settings) = maps, made_by
     shape, box = mammogram.pixels.shape, working.box
     # Zeros cost neither time nor memory until they are written to: most of them never are.
-    own_candidates = np.zeros(shape, bool)
-    np.logical_and(resize_mask(candidates, working.own_shape), breast[box], out=own_candidates[box])
+    own_candidates, deviation = np.zeros(shape, bool), np.zeros(shape, np.float32)
+    brought_back, deviation[box] = at_once(
+        partial(resize_mask, candidates, working.own_shape),
+        partial(sample, working.deviation, working.own_shape),
+    )
+    np.logical_and(brought_back, breast[box], out=own_candidates[box])
     own_probability = np.zeros(shape, np.float32)
     found = own_candidates[box]
     # A fifth of the time that `nonzero` takes in two dimensions.
@@ -240,8 +246,6 @@ def _on_own_grid(mammogram: Mammogram, breast, working: WorkingBreast, maps, mad
     brought = sample_plateaus_at if _weighs_neighbours(model, settings) else sample_at
     # Interpolation reaches a pixel beyond the candidates, and rounding beyond 0 and 1.
     own_probability[box][found] = np.clip(brought(probability, found.shape, places), 0, 1)
-    deviation = np.zeros(shape, np.float32)
-    deviation[box] = sample(working.deviation, working.own_shape)
     return Scores(
         mammogram=mammogram,
         breast=breast,

@@ -76,9 +76,13 @@ def sample_at(values: np.ndarray, shape: tuple[int, int], places) -> np.ndarray:
     rows, cols = places
     if values.shape == shape:
         return values[rows, cols]
-    row_scale, col_scale = _scales(values.shape, shape)
-    centres = (rows + 0.5) * row_scale - 0.5, (cols + 0.5) * col_scale - 0.5
-    return map_coordinates(values, centres, order=1, mode="nearest")
+    return map_coordinates(values, _centres(values.shape, shape, places), order=1, mode="nearest")
+
+
+def _centres(old: tuple[int, int], new: tuple[int, int], places) -> list[np.ndarray]:
+    """Where the pixel centres of a new grid lie on an old one, rows and columns."""
+    scales = _scales(old, new)
+    return [(axis + 0.5) * scale - 0.5 for axis, scale in zip(places, scales, strict=True)]
 
 
 def _scales(old: tuple[int, int], new: tuple[int, int]) -> tuple[float, float]:
@@ -93,8 +97,24 @@ def sample_plateaus_at(values: np.ndarray, shape: tuple[int, int], places) -> np
     """
     if values.shape == shape:
         return sample_at(values, shape, places)
+    sampled = np.zeros(np.shape(places[0]), np.float32)
+    # Most places lie between four zeros, and to see that is quicker than to interpolate.
+    corners = tuple(axis.astype(np.intp) for axis in _centres(values.shape, shape, places))
+    near = _beside(values > 0)[corners]
+    places = tuple(axis[near] for axis in places)
     cover = sample_at((values > 0).astype(np.float32), shape, places)
-    return np.where(cover >= 0.5, sample_at(values, shape, places) / np.maximum(cover, 0.5), 0)
+    level = sample_at(values, shape, places) / np.maximum(cover, 0.5)
+    sampled[near] = np.where(cover >= 0.5, level, 0)
+    return sampled
+
+
+def _beside(mask: np.ndarray) -> np.ndarray:
+    """Whether a pixel or the next one, down, right or both, is of a (rows, cols) mask."""
+    wide = mask.copy()
+    wide[:-1] |= mask[1:]
+    beside = wide.copy()
+    beside[:, :-1] |= wide[:, 1:]
+    return beside
 
 
 def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

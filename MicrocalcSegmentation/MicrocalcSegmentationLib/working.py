@@ -1,9 +1,11 @@
 """The breast as both networks see it, whether they learn from it or are asked about it."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from .bands import at_once
 from .mammogram import Mammogram
 from .morphology import bounding_box
 from .normalisation import normalise
@@ -39,8 +41,7 @@ def working_breast(
     box = bounding_box(breast)
     own = mammogram.pixels[box]
     shape = working_shape(own.shape, mammogram.spacing_mm)
-    inside = resize_mask(breast[box], shape)
-    pixels = resize(own, shape)
+    inside, pixels = at_once(partial(resize_mask, breast[box], shape), partial(resize, own, shape))
     progress.report(0.5, "normalising")
     spacing_mm = tuple(
         spacing * size / new

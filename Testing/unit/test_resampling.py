@@ -87,6 +87,16 @@ def test_a_plateau_keeps_its_height_and_its_area(height, scale):
     assert abs(area - 600) < 60
 
 
+@given(st.integers(2, 30), st.integers(2, 30), st.integers(2, 45), st.integers(2, 45))
+def test_a_plateau_is_brought_over_wherever_it_covers_half_of_a_pixel(rows, cols, own, across):
+    rng = np.random.default_rng(rows)
+    values = np.where(rng.random((rows, cols)) < 0.2, np.float32(0.75), np.float32(0))
+    cover = sample_at((values > 0).astype(np.float32), (own, across), np.indices((own, across)))
+    brought = sample_plateaus_at(values, (own, across), np.indices((own, across)))
+    assert np.array_equal(brought > 0, cover >= 0.5)
+    assert np.allclose(brought[brought > 0], 0.75)
+
+
 def test_plateaus_on_the_same_grid_are_left_alone():
     values = np.eye(5, dtype=np.float32)
     assert (sample_plateaus_at(values, (5, 5), np.indices((5, 5))) == values).all()
