@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from MicrocalcSegmentationLib.inference.tiles import cover
+from MicrocalcSegmentationLib.inference.dense import pixel_tiles
+from MicrocalcSegmentationLib.inference.tiles import Tile, cover, fitted, joined
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=24))
 
@@ -57,3 +58,42 @@ def test_a_disc_costs_little_more_than_its_own_area(size):
     rows, cols = np.ogrid[:size, :size]
     disc = (rows - size / 2) ** 2 + (cols - size / 2) ** 2 < (size / 2) ** 2
     assert cost(cover(disc, 0.7, disc.size), 0.7) < 1.2 * disc.sum()
+
+
+@settings(deadline=None)
+@given(MASKS, st.sampled_from([0.0, 2.5, 16.0]), st.sampled_from([0.0, 20.0]), st.integers(1, 600))
+def test_joining_tiles_leaves_nothing_out_overlaps_nothing_and_costs_no_more(
+    wanted, rim, each, most
+):
+    tiles = [fitted(tile, wanted) for tile in cover(wanted, 0.0, most)]
+    fewer = joined(tiles, rim, each, most)
+    count = painted(fewer, wanted.shape)
+    assert (count[wanted] == 1).all()
+    assert count.max(initial=0) <= 1
+    assert all(tile.rows * tile.cols <= most for tile in fewer)
+    total, before = (cost(some, rim) + each * len(some) for some in (fewer, tiles))
+    assert total <= before + 1e-9
+
+
+def test_tiles_are_joined_where_their_rims_cost_more_than_what_lies_between():
+    left, right, far = Tile(0, 0, 10, 10), Tile(0, 12, 10, 10), Tile(200, 0, 10, 10)
+    assert set(joined([left, right, far], 16.0, 0.0, 1000)) == {Tile(0, 0, 10, 22), far}
+    assert set(joined([left, right, far], 16.0, 0.0, 219)) == {left, right, far}
+    assert joined([], 16.0, 0.0, 10) == []
+
+
+def test_tiles_are_not_joined_across_another():
+    # Of two long ones and a short one that sticks out of the row between them.
+    tiles = [Tile(0, 0, 30, 2), Tile(0, 4, 30, 2), Tile(10, 3, 1, 1)]
+    assert painted(joined(tiles, 16.0, 0.0, 121), (30, 6)).max() == 1
+
+
+@settings(deadline=None)
+@given(MASKS, st.integers(16, 600))
+def test_every_candidate_pixel_lies_in_one_tile_of_the_segmentator(where, most):
+    tiles = pixel_tiles(where, most)
+    count = painted(tiles, where.shape)
+    assert (count[where] == 1).all()
+    assert count.max(initial=0) <= 1
+    assert all(tile.rows * tile.cols <= most for tile in tiles)
+    assert all(tile == fitted(tile, where) for tile in tiles)

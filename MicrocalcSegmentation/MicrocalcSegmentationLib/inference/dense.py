@@ -13,13 +13,16 @@ from itertools import islice
 import numpy as np
 
 from .network import Network
-from .tiles import Tile, cover
+from .tiles import Tile, cover, fitted, joined
 from .windows import Work, score_patches, surrounded
 
-CELL_PX = 4  # what a segmentator's tile is made of
+CELL_PX = 4  # what a segmentator's tiles are first cut from
 # What a tile computes around its answers, weighted by the work in each layer: 16 pixels.
 DETECTOR_RIM_CELLS = 0.7
-SEGMENTATOR_RIM_CELLS = 4.0
+SEGMENTATOR_RIM_PX = 16.0
+# Cut finer than that is worth, and then joined: the cuts know nothing of what lies beyond them.
+SEGMENTATOR_CUT_RIM_CELLS = 3.0
+TILE_PX = 400.0  # of answers: what a tile costs besides, most of it in its deeper rims
 
 
 def score_windows(
@@ -44,7 +47,8 @@ def score_windows(
     if len(cells):
         wanted = np.zeros(cells.max(axis=0) + 1, bool)
         wanted[tuple(cells.T)] = True
-        tiles = cover(wanted, DETECTOR_RIM_CELLS, _most_cells(network, step))
+        most = max(1, network.pixels_at_once // step**2)
+        tiles = cover(wanted, DETECTOR_RIM_CELLS, most)
         around, _ = surrounded(pixels, architecture)
         answers = _answers(around, wanted.shape, tiles, network, work.part(until, 1))
         scores[on_lattice] = answers[tuple(cells.T)]
@@ -57,24 +61,24 @@ def score_pixels_dense(
     """(rows, cols) float32: `windows.score_pixels`, by a network that shares at step 1."""
     pixels, _ = surrounded(pixels, network.architecture)
     half = network.architecture.patch_side // 2
+    tiles = pixel_tiles(where, network.pixels_at_once)
+    scores = _answers(pixels, where.shape, tiles, network, work, first=-half)
+    scores[~where] = 0
+    return scores
+
+
+def pixel_tiles(where: np.ndarray, most: int) -> list[Tile]:
+    """Tiles of at most about so many pixels that hold each of (rows, cols) bool in one of them."""
     grid = [-(-size // CELL_PX) for size in where.shape]
     short = [(0, n * CELL_PX - size) for n, size in zip(grid, where.shape, strict=True)]
     # Rows first: along them, a whole line goes in at once.
     lines = np.pad(where, short).reshape(grid[0], CELL_PX, -1).any(axis=1)
     cells = lines.reshape(*grid, CELL_PX).any(axis=2)
     tiles = [
-        Tile(*(CELL_PX * number for number in (tile.row, tile.col, tile.rows, tile.cols)))
-        for tile in cover(cells, SEGMENTATOR_RIM_CELLS, _most_cells(network, CELL_PX))
+        fitted(Tile(*(CELL_PX * n for n in (tile.row, tile.col, tile.rows, tile.cols))), where)
+        for tile in cover(cells, SEGMENTATOR_CUT_RIM_CELLS, max(1, most // CELL_PX**2))
     ]
-    shape = tuple(n * CELL_PX for n in grid)
-    scores = _answers(pixels, shape, tiles, network, work, first=-half)
-    scores = scores[: where.shape[0], : where.shape[1]]
-    scores[~where] = 0
-    return scores
-
-
-def _most_cells(network: Network, cell_px: int) -> int:
-    return max(1, network.pixels_at_once // cell_px**2)
+    return joined(tiles, SEGMENTATOR_RIM_PX, TILE_PX, most)
 
 
 def _answers(pixels, shape, tiles: list[Tile], network: Network, work: Work, first: int = 0):

@@ -41,6 +41,71 @@ def cover(wanted: np.ndarray, rim: float, most: int) -> list[Tile]:
     return tiles
 
 
+def fitted(tile: Tile, wanted: np.ndarray) -> Tile:
+    """The tile without the rows and columns around it that hold nothing wanted.
+
+    wanted: (rows, cols) bool, some of it in the tile, of what the tile's sides count.
+    """
+    part = wanted[tile.row : tile.row + tile.rows, tile.col : tile.col + tile.cols]
+    rows, cols = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    return Tile(
+        tile.row + int(rows[0]),
+        tile.col + int(cols[0]),
+        int(rows[-1] - rows[0]) + 1,
+        int(cols[-1] - cols[0]) + 1,
+    )
+
+
+def joined(tiles: list[Tile], rim: float, each: float, most: int) -> list[Tile]:
+    """The same tiles, pairs replaced by one around both for as long as that is cheaper.
+
+    A tile of h x w is taken to cost (h + rim) (w + rim) + each. None becomes larger than
+    `most`, and those that do not overlap still do not: what is computed twice might differ
+    in its last bit, and which one stays would be left to chance.
+    """
+    if not tiles:
+        return []
+    corners = np.array([(t.row, t.col, t.row + t.rows, t.col + t.cols) for t in tiles], float)
+    cost = _cost_of(corners, rim, each)
+    gain = np.stack([_gains(index, corners, cost, rim, each, most) for index in range(len(tiles))])
+    while True:
+        one, other = divmod(int(gain.argmax()), len(tiles))
+        if gain[one, other] <= 0:
+            break
+        both = _around(corners[one], corners[other])
+        meets = ((corners[:, :2] < both[2:]) & (both[:2] < corners[:, 2:])).all(axis=1)
+        if meets.sum() > 2:
+            gain[one, other] = gain[other, one] = -np.inf
+            continue
+        corners[one], corners[other] = both, -1
+        cost[one], cost[other] = _cost_of(both, rim, each), -np.inf
+        gain[one] = gain[:, one] = _gains(one, corners, cost, rim, each, most)
+        gain[other] = gain[:, other] = -np.inf
+    return [
+        Tile(row, col, bottom - row, right - col)
+        for row, col, bottom, right in corners[cost > 0].astype(int).tolist()
+    ]
+
+
+def _around(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(..., 4) first and last corners of the rectangles around both."""
+    first = np.minimum(one[..., :2], other[..., :2])
+    return np.concatenate([first, np.maximum(one[..., 2:], other[..., 2:])], axis=-1)
+
+
+def _cost_of(corners: np.ndarray, rim: float, each: float) -> np.ndarray:
+    return (corners[..., 2:] - corners[..., :2] + rim).prod(axis=-1) + each
+
+
+def _gains(index: int, corners, cost, rim: float, each: float, most: int) -> np.ndarray:
+    """(n,) what joining a tile with each other one saves; -inf where it must not be."""
+    both = _around(corners[index], corners)
+    gains = cost[index] + cost - _cost_of(both, rim, each)
+    gains[(both[:, 2:] - both[:, :2]).prod(axis=1) > most] = -np.inf
+    gains[index] = -np.inf
+    return gains
+
+
 def _best_cut(cells: np.ndarray, rim: float, must: bool) -> tuple[int, int] | None:
     """(axis, first index of the second part) of the cheapest cut; None where none pays."""
     if must:
