@@ -8,9 +8,23 @@ from MicrocalcSegmentationLib.model import load_model
 from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.training import pool as pool_module
-from MicrocalcSegmentationLib.training.fit import Schedule, Tiles, fit
+from MicrocalcSegmentationLib.training.fit import (
+    RIM_REACH_PX,
+    RIM_WEIGHT,
+    Schedule,
+    Tiles,
+    fit,
+    segmentator_target,
+)
 from MicrocalcSegmentationLib.training.pair import Recipe, train_pair
-from MicrocalcSegmentationLib.training.sheets import DIGITAL, FILM, MC, kind_of, make_sheet
+from MicrocalcSegmentationLib.training.sheets import (
+    DIGITAL,
+    FILM,
+    MC,
+    Sheet,
+    kind_of,
+    make_sheet,
+)
 from MicrocalcSegmentationLib.training.tissue import RealTissue
 
 
@@ -47,6 +61,22 @@ def test_targets_lie_where_the_network_looks(which, sheets, small):
     centres = pixels[:, 24 : 24 + 4 * 17 : 4, 24 : 24 + 4 * 17 : 4, 0]
     if which == "segmentator":
         assert centres[positive].mean() > centres[~positive].mean() + 1
+
+
+def test_the_rim_of_an_mc_weighs_with_its_own_mc():
+    """Else all that is near a small MC is likely MC, and it is drawn too large."""
+    labels = np.zeros((60, 90), np.uint8)
+    labels[20:23, 20:23] = MC
+    labels[20:32, 60:72] = MC
+    target = segmentator_target(Sheet(np.ones(labels.shape, np.float16), labels), 49)
+    small, large = target.weight[21, 21], target.weight[25, 65]
+    assert small > large
+    for weight, col in ((small, 20), (large, 60)):
+        rim = target.weight[21, col - RIM_REACH_PX : col].astype(float)
+        assert rim == pytest.approx(RIM_WEIGHT * float(weight), rel=1e-2)
+    assert target.scaled[21, 20 - RIM_REACH_PX]
+    assert not target.scaled[21, 19 - RIM_REACH_PX]
+    assert target.weight[50, 45] == 1
 
 
 def test_a_few_steps_lower_the_loss(sheets, small):

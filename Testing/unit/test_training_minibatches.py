@@ -13,6 +13,7 @@ from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.training.augmentation import (
     Augmentation,
     Orientations,
+    as_of_other_units,
     draw_orientations,
     reach_of,
     turned,
@@ -242,3 +243,16 @@ def test_a_split_without_positives_is_refused(samples, tmp_path, make_breast):
     with pytest.raises(InputError, match="no positive sample for the detector in the split train"):
         Minibatches(empty, Plan("detector", Architecture()))
     assert empty.select(Selection(49, (C4,))).count > 0
+
+
+def test_noise_lowers_what_stands_out_as_it_does_in_an_image_normalised_anew():
+    rng = np.random.default_rng(5)
+    texture = rng.standard_normal((20, 60, 60)).astype(np.float32)
+    texture[:, 28:32, 28:32] += 6
+    texture[:, :5] = 0  # outside the breast
+    noisy = Augmentation(gain=1, curve=0, sharpened=0, noisy=1, noise=2, grain=0)
+    after = as_of_other_units(texture.copy(), rng, noisy)
+    spread = [np.abs(patches[:, 40:]).mean() for patches in (texture, after)]
+    assert spread[1] == pytest.approx(spread[0], rel=0.05)
+    assert after[:, 28:32, 28:32].mean() < 0.9 * texture[:, 28:32, 28:32].mean()
+    assert not after[:, :5].any()

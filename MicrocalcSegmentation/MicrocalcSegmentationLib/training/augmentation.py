@@ -5,11 +5,15 @@ still differs between vendors, and between digital images and film, is how sharp
 is, how noisy, how fine its grain, and how its tone curve treats what stands out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
+
+from ..normalisation import FINE_SIGMA_MM
+from ..settings import METHOD_SPACING_MM
 
 _ORIENTATIONS = 8  # drawn for a minibatch; each serves an eighth of it
 _DEGREES = 90  # finer than a quarter turn: whole degrees; quarter turns are exact
@@ -123,6 +127,31 @@ def varied(patches: np.ndarray, rng: np.random.Generator, augmentation: Augmenta
     patches[chosen] += strength * noise
     patches *= inside
     return patches
+
+
+def as_of_other_units(
+    patches: np.ndarray, rng: np.random.Generator, augmentation: Augmentation
+) -> np.ndarray:
+    """`varied`, and then in deviations of the texture that each patch shows now.
+
+    A whole image whose noise or sharpness were changed would be normalised afterwards, so
+    that stronger noise leaves its MCs lower. In place.
+    """
+    gain = replace(augmentation, gain=1.0)
+    before = _fine_deviation(patches)
+    varied(patches, rng, gain)
+    ratio = before / np.maximum(_fine_deviation(patches), 1e-6)
+    ratio *= augmentation.gain ** rng.uniform(-1, 1, len(patches))
+    patches *= ratio.astype(np.float32)[:, None, None]
+    return patches
+
+
+def _fine_deviation(patches: np.ndarray) -> np.ndarray:
+    """(n,) mean absolute difference from what is 0.25 mm smoother, within the breast."""
+    sigma = FINE_SIGMA_MM / METHOD_SPACING_MM
+    inside = patches != 0
+    fine = np.abs(patches - gaussian_filter(patches, (0, sigma, sigma), truncate=2.0)) * inside
+    return fine.sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1)
 
 
 def _binomial(patches: np.ndarray) -> np.ndarray:

@@ -12,12 +12,16 @@ from scipy.ndimage import label, maximum_filter
 
 from ..networks import Architecture, build
 from ..progress import Progress
+from .augmentation import Augmentation, as_of_other_units
 from .sheets import BACKGROUND, IGNORED, MC, Sheet
 
 TILE_PX = 112  # small, so that half of all tiles are filled by what lies around an MC
-RIM_PX = 4
+RIM_PX = 4  # of a window
+RIM_REACH_PX, RIM_WEIGHT = 3, 0.25  # of an MC: how far, and a pixel's weight over the MC's
 WHOLE_MC_PX = (6, 80)  # a smaller or larger MC counts as if it had so many pixels
 AROUND_MC, HARD = 0.6, 0.25  # shares of tiles: around an MC; around what the network got wrong
+# No sheet shows every unit's sharpness and noise: most tiles are given others.
+UNITS = Augmentation(sharpened=0.5, softest=-0.9, sharpest=1.5, noisy=0.5, noise=1.0)
 MINED_SHEETS, MINED_EACH = 120, 25
 
 
@@ -48,12 +52,14 @@ class Schedule:
 class Target:
     """What a network should say at each pixel of a sheet, as centre of its patch.
 
-    positive: bool. weight: float16, how much the pixel counts; positives are scaled
-    together, by `POSITIVE_SHARE`. known: bool, False where it does not count.
+    positive: bool. weight: float16, how much the pixel counts. scaled: bool, positives and
+    what is to be told from them at their rims, whose weights are scaled together so that
+    positives reach `POSITIVE_SHARE`. known: bool, False where it does not count.
     """
 
     positive: np.ndarray
     weight: np.ndarray
+    scaled: np.ndarray
     known: np.ndarray
 
 
@@ -69,22 +75,26 @@ def detector_target(sheet: Sheet, side: int) -> Target:
     positive = maximum_filter(sheet.labels == MC, side)
     whole = maximum_filter(sheet.labels == MC, side - 2 * RIM_PX)
     ignored = maximum_filter(sheet.labels == IGNORED, side) & ~positive
-    return Target(positive, np.ones(positive.shape, np.float16), ~ignored & (whole | ~positive))
+    weight = np.ones(positive.shape, np.float16)
+    return Target(positive, weight, positive, ~ignored & (whole | ~positive))
 
 
 def segmentator_target(sheet: Sheet, side: int) -> Target:
-    """Positive where the centre is MC (C1); rims (C2) count less, for they blur.
+    """Positive where the centre is MC (C1).
 
     Every MC counts alike, whatever its size, for its pixels share one weight: half of all
     MCs are under 0.25 mm, and by their pixels a single coarse one would outweigh dozens.
+    Its rim (C2) goes with it: were its pixels scaled up alone, all that is near an MC would
+    be likely MC, and a small one be drawn at twice its area.
     """
     positive = sheet.labels == MC
-    near = maximum_filter(positive, 7) & ~positive
     regions, count = label(positive, np.ones((3, 3)))
     pixels = np.clip(np.bincount(regions.ravel(), minlength=count + 1), *WHOLE_MC_PX)
-    share = (WHOLE_MC_PX[0] / pixels)[regions]
-    weight = np.where(positive, share, np.where(near, 0.3, 1)).astype(np.float16)
-    return Target(positive, weight, sheet.labels != IGNORED)
+    share = np.where(positive, (WHOLE_MC_PX[0] / pixels)[regions], 0).astype(np.float32)
+    around = maximum_filter(share, 2 * RIM_REACH_PX + 1)
+    scaled = around > 0
+    weight = np.where(positive, share, np.where(scaled, RIM_WEIGHT * around, 1))
+    return Target(positive, weight.astype(np.float16), scaled, sheet.labels != IGNORED)
 
 
 TARGETS: dict[str, Callable[[Sheet, int], Target]] = {
@@ -109,14 +119,15 @@ class Tiles:
 
     def batch(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """pixels (B, 112, 112, 1), one-hot targets (B, r, r, 2), weights (B, r, r)."""
-        pixels, positive, weight = zip(*(self._one() for _ in range(count)), strict=True)
-        positive, weight = np.stack(positive), np.stack(weight)
-        negatives = float(weight[~positive].sum())
+        tiles = zip(*(self._one() for _ in range(count)), strict=True)
+        pixels, positive, weight, scaled = (np.stack(part) for part in tiles)
+        negatives = float(weight[~scaled].sum())
         share = POSITIVE_SHARE[self._which] * negatives / max(float(weight[positive].sum()), 1e-3)
-        weight = np.where(positive, weight * share, weight)
+        weight = np.where(scaled, weight * share, weight)
         weight *= weight.size / max(float(weight.sum()), 1e-6)
         targets = np.stack([~positive, positive], axis=-1).astype(np.float32)
-        return np.stack(pixels)[..., None].astype(np.float32), targets, weight.astype(np.float32)
+        shown = as_of_other_units(pixels, self._rng, UNITS)
+        return shown[..., None], targets, weight.astype(np.float32)
 
     def mine(self, logits: Callable[[np.ndarray], np.ndarray]) -> int:
         """Look at whole sheets for what the network takes for positive and is not.
@@ -137,7 +148,7 @@ class Tiles:
             self._hard.extend((int(number), int(row), int(col)) for row, col in places)
         return len(self._hard)
 
-    def _one(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _one(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         number, row, col = self._corner()
         window = np.s_[row : row + TILE_PX, col : col + TILE_PX]
         turn, flip = self._rng.integers(4), self._rng.random() < 0.5
@@ -153,7 +164,7 @@ class Tiles:
         positive = self._lattice(target.positive, shape)
         weight = self._lattice(target.weight, shape).astype(np.float32)
         weight = weight * self._lattice(target.known, shape)
-        return tile.pixels * self._rng.uniform(0.8, 1.25), positive, weight
+        return tile.pixels, positive, weight, self._lattice(target.scaled, shape)
 
     def _lattice(self, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         half = self._side // 2
