@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 POOLED_AFTER = (1, 2)  # of the six convolutions
 PADDINGS = ("valid", "same", "context")
+# Of the arithmetic while training, and Keras's name for it; weights are float32 always.
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 EPSILON = 1e-3  # added to the variance by batch normalisation; Keras's own
 LAYERS = (*(f"conv{number}" for number in range(1, 7)), "fc1", "fc2")
 NORMS = (*(f"norm{number}" for number in range(1, 7)), "norm_fc1")  # after all but the last
@@ -171,22 +173,28 @@ def affine(weights: dict[str, np.ndarray], norm: str) -> tuple[np.ndarray, np.nd
     return scale, beta - mean * scale
 
 
-def build(architecture: Architecture, name: str, sliding: bool = False) -> "keras.Model":
+def build(
+    architecture: Architecture, name: str, sliding: bool = False, precision: str = "float32"
+) -> "keras.Model":
     """A freshly initialised Keras model.
 
     sliding=False: (B, S, S, 1) -> (B, 1, 1, 2), the softmax of (negative, positive); S is
     `input_side`.
     sliding=True, not for `same`: any (B, rows, cols, 1) -> (B, r, c, 2); output (i, j) is
     the network's answer for the square that starts at (4 i, 4 j).
-    Both have the same weights in the same order.
-    Raises ModelError when no deep-learning library is installed.
+    Both have the same weights in the same order, float32 in either precision.
+    Raises ModelError when no deep-learning library is installed, or for an unknown precision.
     """
     Input, Model, layers = _keras_parts()  # noqa: N806
 
+    if precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ModelError(f"precision {precision!r} is unknown; use one of: {known}")
     if sliding and not architecture.slides:
         raise ModelError(
             "a network that pads with zeros cannot slide; build it with 'valid' or 'context'"
         )
+    policy = PRECISIONS[precision]
     side = None if sliding else architecture.input_side
     *kernels, last_side = architecture.kernels
     padding = "same" if architecture.padding == "same" else "valid"
@@ -200,21 +208,26 @@ def build(architecture: Architecture, name: str, sliding: bool = False) -> "kera
             padding=padding,
             activation="relu",
             kernel_initializer="he_normal",
+            dtype=policy,
             name=f"conv{number}",
         )(x)  # valid: 47, 21, 8, 6, 4, 2; same: 49, 24, 12 x 4; context: 84, 40, 18 ... 12
         if number in POOLED_AFTER:
-            x = layers.MaxPooling2D(2, name=f"pool{number}")(x)  # 23, 10; 24, 12; 42, 20
-        x = layers.BatchNormalization(epsilon=EPSILON, name=f"norm{number}")(x)
+            x = layers.MaxPooling2D(2, dtype=policy, name=f"pool{number}")(
+                x
+            )  # 23, 10; 24, 12; 42, 20
+        x = layers.BatchNormalization(epsilon=EPSILON, dtype=policy, name=f"norm{number}")(x)
     # Fully connected layers, written as convolutions so that the network can slide.
     x = layers.Conv2D(
         architecture.features,
         last_side,
         activation="relu",
         kernel_initializer="he_normal",
+        dtype=policy,
         name="fc1",
     )(x)  # (B, 1, 1, 64)
-    x = layers.BatchNormalization(epsilon=EPSILON, name="norm_fc1")(x)
-    x = layers.Dropout(architecture.dropout, name="dropout")(x)
+    x = layers.BatchNormalization(epsilon=EPSILON, dtype=policy, name="norm_fc1")(x)
+    x = layers.Dropout(architecture.dropout, dtype=policy, name="dropout")(x)
+    # From here on float32: a bfloat16 probability has two digits, too few to learn from.
     x = layers.Conv2D(2, 1, kernel_initializer="he_normal", name="fc2")(x)  # (B, 1, 1, 2)
     return Model(inputs, layers.Softmax(name="softmax")(x), name=name)
 

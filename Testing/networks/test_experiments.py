@@ -98,7 +98,32 @@ def test_a_stopped_experiment_goes_on_and_finished_pairs_are_kept(setting, monke
     monkeypatch.setattr(experiments, "train_network", None)  # nothing is trained again
     assert run_experiment(one, setting, Silent()) == results
     with pytest.raises(InputError, match=r"result.json: is of other settings; give those"):
-        run_experiment(one, replace(setting, course=replace(COURSE, steps=3)), Silent())
+        run_experiment(one, replace(setting, course=replace(COURSE, seed=3)), Silent())
+
+
+def test_an_experiment_goes_on_with_more_steps_and_patches(setting, tmp_path):
+    one = Experiment("padding", {"valid": VARIANTS["valid"]})
+    run_experiment(one, setting, Silent())
+    longer = replace(setting, course=replace(COURSE, steps=4), test_patches=60)
+    gone_on = run_experiment(one, longer, Silent())
+    assert [entry["step"] for entry in gone_on["valid"]["checks"]["detector"]] == [1, 2, 3, 4]
+    assert gone_on["valid"]["patches"]["detector"]["4"] == 60
+    at_once = run_experiment(one, replace(longer, output=tmp_path / "at once"), Silent())
+    assert gone_on == at_once
+
+
+def test_every_pair_is_trained_before_the_first_is_judged(setting, tmp_path, monkeypatch):
+    one = Experiment("padding", {p: VARIANTS[p] for p in ("same", "valid")})
+    judged = []
+
+    def judge(folder, *_):
+        assert all((setting.output / p / "model" / "manifest.json").is_file() for p in one.variants)
+        judged.append(folder.name)
+        return {}
+
+    monkeypatch.setattr(experiments, "_judge", judge)
+    run_experiment(one, setting, Silent())
+    assert judged == ["same", "valid"]
 
 
 def test_pairs_are_judged_on_the_whole_images_of_test_patients(

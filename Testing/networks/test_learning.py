@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from MicrocalcSegmentationLib.errors import Cancelled, InputError
+from MicrocalcSegmentationLib.errors import Cancelled, InputError, ModelError
 from MicrocalcSegmentationLib.model import load_model
 from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.progress import Silent
@@ -94,6 +94,47 @@ def test_a_killed_training_goes_on_to_the_same_weights(sample_database, samples,
             resumed.network.get_weights(), straight.network.get_weights(), strict=True
         )
     )
+
+
+def test_more_steps_go_on_to_the_weights_of_a_training_that_was_given_them_at_once(
+    samples, tmp_path
+):
+    first = learn("detector", TINY, samples, SHORT, (tmp_path / "a", Silent()))
+    assert first.state.finished == "all steps were done"
+    longer = replace(SHORT, steps=20)
+    gone_on = learn("detector", TINY, samples, longer, (tmp_path / "a", Silent()))
+    at_once = learn("detector", TINY, samples, longer, (tmp_path / "b", Silent()))
+    assert gone_on.state == at_once.state
+    assert gone_on.state.step == 20
+    for one, other in zip(
+        gone_on.network.get_weights(), at_once.network.get_weights(), strict=True
+    ):
+        assert np.array_equal(one, other)
+
+
+def test_bfloat16_learns_alike_goes_on_exactly_and_gives_float32_weights(samples, tmp_path):
+    course = Course(steps=60, batch_size=32, check_every=30, held=8, rate=3e-3)
+    half = replace(course, precision="bfloat16")
+    full = learn("detector", TINY, samples, course, (tmp_path / "full", Silent()))
+    straight = learn("detector", TINY, samples, half, (tmp_path / "half", Silent()))
+    losses = [learned.state.history[-1]["validation loss"] for learned in (full, straight)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.15)
+    with pytest.raises(Cancelled):
+        learn("detector", TINY, samples, half, (tmp_path / "stopped", StopAt(50)))
+    resumed = learn("detector", TINY, samples, half, (tmp_path / "stopped", Silent()))
+    for one, other in zip(
+        resumed.network.get_weights(), straight.network.get_weights(), strict=True
+    ):
+        assert one.dtype == np.float32
+        assert np.array_equal(one, other)
+    assert straight.network.dtype_policy.name == "float32"
+    with pytest.raises(InputError, match="course"):
+        learn("detector", TINY, samples, course, (tmp_path / "half", Silent()))
+
+
+def test_an_unknown_precision_is_refused(samples, tmp_path):
+    with pytest.raises(ModelError, match="precision 'int8' is unknown; use one of: float32, bf"):
+        learn("detector", TINY, samples, replace(SHORT, precision="int8"), (tmp_path, Silent()))
 
 
 def with_losses(monkeypatch, losses):

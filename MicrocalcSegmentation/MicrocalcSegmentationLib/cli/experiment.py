@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps", type=options.positive_count, metavar="N", help="minibatches at most"
     )
     parser.add_argument("--check-every", type=options.positive_count, metavar="N")
+    options.add_precision(parser)
     parser.add_argument("--seed", type=options.natural_number, default=1, metavar="S")
     parser.add_argument(
         "--whole-images",
@@ -63,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     check_writable(args.output)
     keep_freed_memory()
     wanted = {"steps": args.steps, "check_every": args.check_every}
-    course = Course(seed=args.seed, **{k: v for k, v in wanted.items() if v is not None})
+    given = {k: v for k, v in wanted.items() if v is not None}
+    course = Course(seed=args.seed, precision=args.precision, **given)
     output, samples = args.output.resolve(), args.samples.resolve()
     setting = Setting(samples, output, course, segment, Settings(), args.whole_images)
     opened = Samples(samples)

@@ -65,6 +65,17 @@ def add_output(parser: argparse.ArgumentParser, default: str | None, text: str) 
     )
 
 
+def add_precision(parser) -> None:
+    """--precision, of a parser or a group of one."""
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the arithmetic while training; bfloat16 is half as fast again on processors that "
+        "have it, and gives float32 weights all the same (default: float32)",
+    )
+
+
 def add_segmentation(parser: argparse.ArgumentParser) -> None:
     """Model, thresholds, engine and device."""
     group = parser.add_argument_group("how to segment")

@@ -86,6 +86,7 @@ def _add_samples(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="minibatches between looks at the validation patches (default: 200)",
     )
+    options.add_precision(group)
     group.add_argument(
         "--start", metavar="NAME|DIR", help="a model to begin from, as after mining hard negatives"
     )
@@ -154,7 +155,10 @@ def _on_samples(args: argparse.Namespace, output: Path):
 
     wanted = {"steps": args.steps and args.steps[0], "check_every": args.check_every}
     course = Course(
-        seed=args.seed, start=args.start, **{k: v for k, v in wanted.items() if v is not None}
+        seed=args.seed,
+        start=args.start,
+        precision=args.precision,
+        **{k: v for k, v in wanted.items() if v is not None},
     )
     order = Order(args.samples, output, args.work, output.name, kinds=args.kinds)
     architecture = Architecture(args.patch_side, args.padding)

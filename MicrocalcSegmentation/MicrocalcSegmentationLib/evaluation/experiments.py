@@ -34,6 +34,7 @@ AT_A_RATE = (  # thresholds apart: each pair's own stand at other rates of false
 )
 LEFT_OUT = "kinds"  # name of the experiment that leaves out one kind of image after the other
 RESULT = "result.json"
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -106,19 +107,29 @@ def without(kind: str) -> str:
 
 
 def run_experiment(one: Experiment, setting: Setting, progress: Progress) -> dict[str, dict]:
-    """Train and judge every variant; returns name -> result. Finished ones are kept.
+    """Train every variant, then judge each; returns name -> result. Finished ones are kept.
 
     A result holds "errors" (network -> class -> share, and "accuracy"), "patches" (how many of
     each class), "images" (how many whole ones), "whole" (figures on those), "by kind" (the
     same on those of each kind, where there are several), "checks" and "data".
-    Raises InputError when the folder holds results of other settings.
+    With more steps, images or patches than the folder's results have, it goes on from those;
+    raises InputError when they are of other settings.
     """
-    results = {}
-    for number, (name, variant) in enumerate(one.variants.items()):
-        part = Part(progress, number / len(one.variants), (number + 1) / len(one.variants))
-        folder = setting.output / name.replace(" ", "").replace("=", "")
-        stored = _stored(folder / RESULT, setting, variant)
-        results[name] = stored or _run(folder, variant, setting, part)
+    folders = {
+        name: setting.output / name.replace(" ", "").replace("=", "") for name in one.variants
+    }
+    results = {
+        name: _stored(folders[name] / RESULT, setting, variant)
+        for name, variant in one.variants.items()
+    }
+    missing = [name for name, result in results.items() if result is None]
+    for number, name in enumerate(missing):
+        part = Part(progress, 0.8 * number / len(missing), 0.8 * (number + 1) / len(missing))
+        _train(folders[name], one.variants[name], setting, part)
+    for number, name in enumerate(missing):
+        begin, end = (0.8 + 0.2 * n / len(missing) for n in (number, number + 1))
+        part = Part(progress, begin, end)
+        results[name] = _judge(folders[name], one.variants[name], setting, part)
     return results
 
 
@@ -139,20 +150,33 @@ def _stored(path: Path, setting: Setting, variant: Variant) -> dict | None:
     if not path.is_file():
         return None
     result = json.loads(path.read_text("utf-8"))
-    if result["key"] != _key(setting, variant):
+    stored, wanted = result["key"], _key(setting, variant)
+    if stored == wanted:
+        return result
+    if _fixed(stored) != _fixed(wanted):
         raise InputError(
             f"{path}: is of other settings; give those it was made with, or another --output"
         )
-    return result
+    return None
 
 
-def _run(folder: Path, variant: Variant, setting: Setting, progress: Progress) -> dict:
-    architecture = variant.architecture
-    folders = folder / "model", folder / "work"
-    order = Order(setting.samples, *folders, folder.name, kinds=variant.kinds)
-    for which, (start, stop) in zip(NETWORKS, ((0, 0.4), (0.4, 0.8)), strict=True):
-        train_network(which, architecture, setting.course, order, Part(progress, start, stop))
-    model = load_model(order.output)
+def _fixed(key: dict) -> dict:
+    """What must be the same for going on: all but how much is learnt from and judged."""
+    kept = {k: v for k, v in key.items() if k not in ("whole_images", "test_patches")}
+    return {**kept, "course": {k: v for k, v in key["course"].items() if k != "steps"}}
+
+
+def _train(folder: Path, variant: Variant, setting: Setting, progress: Progress) -> None:
+    order = Order(
+        setting.samples, folder / MODEL, folder / "work", folder.name, kinds=variant.kinds
+    )
+    for which, (start, stop) in zip(NETWORKS, ((0, 0.5), (0.5, 1)), strict=True):
+        part = Part(progress, start, stop)
+        train_network(which, variant.architecture, setting.course, order, part)
+
+
+def _judge(folder: Path, variant: Variant, setting: Setting, progress: Progress) -> dict:
+    architecture, model = variant.architecture, load_model(folder / MODEL)
     samples = Samples(setting.samples)
     errors, patches = {}, {}
     for which in NETWORKS:
@@ -164,7 +188,7 @@ def _run(folder: Path, variant: Variant, setting: Setting, progress: Progress) -
         patches[which] = {str(c): len(values) for c, values in scores.items()}
     sources = sorted({image.source for image in samples.images()})
     samples.close()
-    whole, images = _whole_images(folder, model, setting, Part(progress, 0.8, 1))
+    whole, images = _whole_images(folder, model, setting, progress)
     result = {
         "key": _key(setting, variant),
         "data": ", ".join(sources),

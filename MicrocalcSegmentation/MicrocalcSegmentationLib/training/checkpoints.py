@@ -35,7 +35,8 @@ class State:
 class Checkpoint:
     """A folder's checkpoint of a network, its optimizer and a `State`.
 
-    settings: what the training depends on; a checkpoint of other settings is refused.
+    settings: what the training depends on; a checkpoint of other settings is refused, but for
+    the most minibatches ("course", "steps"), on which no minibatch before the last depends.
     """
 
     def __init__(self, folder: Path, settings: dict):
@@ -71,14 +72,20 @@ class Checkpoint:
             raise InputError(
                 f"{self._path}: damaged ({error}); delete it to begin again"
             ) from error
-        changed = [k for k, v in self._settings.items() if said["settings"].get(k) != v]
+        wanted, stored = (_without_steps(one) for one in (self._settings, said["settings"]))
+        changed = [k for k, v in wanted.items() if stored.get(k) != v]
         if changed:
             raise InputError(
-                f"{self._path}: was begun with {changed[0]} {said['settings'].get(changed[0])}, "
-                f"not {self._settings[changed[0]]}; give what it was begun with, or another --work"
+                f"{self._path}: was begun with {changed[0]} {stored.get(changed[0])}, "
+                f"not {wanted[changed[0]]}; give what it was begun with, or another --work"
             )
         for part, variables in (("n", network.variables), ("o", optimizer.variables)):
             for number, variable in enumerate(variables):
                 variable.assign(arrays[f"{part}{number}"])
         best = [arrays[f"b{number}"] for number in range(len(network.get_weights()))]
         return state, best
+
+
+def _without_steps(settings: dict) -> dict:
+    course = {k: v for k, v in settings.get("course", {}).items() if k != "steps"}
+    return {**settings, "course": course}

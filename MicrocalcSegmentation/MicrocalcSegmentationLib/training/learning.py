@@ -21,6 +21,7 @@ from .samples.access import Samples
 from .scoring import check
 
 LOGS = "logs"
+ALL_STEPS = "all steps were done"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Course:
     held: minibatches of validation patches. checkpoint_every: minibatches.
     mined: share of the negatives that mining found, where it found any. start: a model's
     name or folder whose weights to begin with; None begins with He's initialisation.
+    precision: of the arithmetic, see `networks.PRECISIONS`; what is trained is float32.
     judged, judged_far: validation patches of each class, and of C4, that thresholds and
     figures are made from; of 40,000 C4, two may exceed the segmentator's threshold.
     """
@@ -49,6 +51,7 @@ class Course:
     mined: float = MINED_SHARE
     seed: int = 1
     start: str | None = None
+    precision: str = "float32"
     judged: int = 4000
     judged_far: int = 40_000
 
@@ -72,20 +75,24 @@ def learn(
 
     work: the folder that checkpoint and logs are kept in, and where to report to.
     Stopping in whatever way, SIGKILL included, loses at most the minibatches since the last
-    checkpoint; going on gives the weights that a run without the stop would have given.
+    checkpoint; going on gives the weights that a run without the stop would have given. So does
+    going on with more steps, where those before were a multiple of `check_every`.
     Raises InputError when the database lacks samples, or the folder holds another training.
     """
     folder, progress = work
     return _Training(which, architecture, samples, course, folder).run(progress)
 
 
-def _begun(which: str, architecture: Architecture, start: str | None):
-    if start is None:
-        return build(architecture, which)
-    model = load_model(start)
-    if model.architectures[which] != architecture:
-        raise InputError(f"{start}: its {which} has another architecture; give the same N, padding")
-    return model.network(which)
+def _begun(which: str, architecture: Architecture, course: Course):
+    network = build(architecture, which, precision=course.precision)
+    if course.start is not None:
+        model = load_model(course.start)
+        if model.architectures[which] != architecture:
+            raise InputError(
+                f"{course.start}: its {which} has another architecture; give the same N, padding"
+            )
+        network.set_weights(model.network(which).get_weights())
+    return network
 
 
 class _Training:
@@ -94,12 +101,13 @@ class _Training:
 
         keras.utils.set_random_seed(course.seed)
         self.which, self.course, self.folder = which, course, folder
+        self.architecture = architecture
         common = {"size": course.batch_size, "seed": course.seed, "mined": course.mined}
         self.batches = Minibatches(samples, Plan(which, architecture, **common))
         held_plan = Plan(which, architecture, "validation", course.batch_size, course.seed, None, 0)
         held = Minibatches(samples, held_plan)
         self.held = [held.batch(number) for number in range(course.held)]
-        self.network = _begun(which, architecture, course.start)
+        self.network = _begun(which, architecture, course)
         self.optimizer = keras.optimizers.Adam(course.rate)
         # No compiler beyond the backend's own: XLA takes minutes for what trains in seconds.
         self.network.compile(self.optimizer, "categorical_crossentropy", jit_compile=False)
@@ -115,6 +123,8 @@ class _Training:
         self.checkpoint = Checkpoint(folder, settings)
         restored = self.checkpoint.restore(self.network, self.optimizer)
         self.state, self.best = restored or (State(), self.network.get_weights())
+        if self.state.finished == ALL_STEPS and self.state.step < course.steps:
+            self.state.finished = ""
 
     def run(self, progress: Progress) -> Learned:
         state = self.state
@@ -124,8 +134,9 @@ class _Training:
                 self._learn(progress)
             finally:
                 self.log.close()
-        self.network.set_weights(self.best)
-        return Learned(self.network, state)
+        network = build(self.architecture, self.which)  # float32, in whatever precision it learnt
+        network.set_weights(self.best)
+        return Learned(network, state)
 
     def _learn(self, progress: Progress) -> None:
         state, course = self.state, self.course
@@ -174,7 +185,7 @@ class _Training:
         if state.waited >= course.stop_after:
             state.finished = f"no better loss in {course.stop_after} checks"
         if state.step >= course.steps:
-            state.finished = "all steps were done"
+            state.finished = ALL_STEPS
 
     def _text(self) -> str:
         if not self.state.history:
