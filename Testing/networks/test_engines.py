@@ -110,6 +110,16 @@ def test_a_padded_pair_runs_on_both_engines_patch_by_patch(tmp_path, side):
         assert np.ptp(first) > 0.02
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_many_patches_get_the_answers_that_each_gets_alone(tmp_path, lanes):
+    model = saved_pair(tmp_path, Architecture(29, "same", (4, 5, 6, 7, 6, 5), 8))
+    patches = np.random.default_rng(2).normal(0, 0.7, (75, 29, 29)).astype(np.float32)
+    network = onnx_engine.open_network(model, "segmentator", "cpu", lanes)
+    alone = np.concatenate([network.patches(patch[None]) for patch in patches])
+    assert np.abs(network.patches(patches) - alone).max() < 1e-6
+    assert network.patches(patches[:0]).shape == (0,)
+
+
 @pytest.mark.parametrize("side", [29, 39, 49])
 def test_a_pair_that_sees_its_surroundings_agrees_with_the_reference(tmp_path, side):
     architecture = Architecture(side, "context", (4, 5, 6, 7, 6, 5), 8)

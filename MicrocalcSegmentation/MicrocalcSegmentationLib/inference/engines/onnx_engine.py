@@ -1,6 +1,8 @@
 """ONNX Runtime: a small install that starts at once, on CPU, CUDA or DirectML."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +18,7 @@ _GPU_PROVIDERS = {
     "DmlExecutionProvider": {},
 }
 _CPU = "CPUExecutionProvider"
+_PATCHES_AT_ONCE = 32  # on a CPU: nearly three times as fast as 2,048, whose maps leave its caches
 MOST_LANES = 16  # each holds a tile's memory, and all together should stay under 2 GiB
 
 _log = logging.getLogger(__name__)
@@ -39,15 +42,20 @@ def open_network(model: Model, which: str, device: str, lanes: int | None = None
     """
     architecture = model.architectures[which]
     lanes = lanes or (min(cores(), MOST_LANES) if device == "cpu" else 1)
-    plain = _opened(model, onnx_name(which, "plain"), device)
+    threads = 1 if lanes > 1 else cores()
+    plain = _opened(model, onnx_name(which, "plain"), device, threads)
 
     def patches(batch):
-        return _run(plain, batch[:, None])
+        if device != "cpu" or len(batch) <= _PATCHES_AT_ONCE:
+            return _run(plain, batch[:, None])
+        starts = range(0, len(batch), _PATCHES_AT_ONCE)
+        parts = (batch[first : first + _PATCHES_AT_ONCE, None] for first in starts)
+        with ThreadPoolExecutor(lanes) as pool:
+            return np.concatenate(list(pool.map(partial(_run, plain), parts)))
 
     step = architecture.shared_step(which)
     if step is None:
         return Network(architecture, patches)
-    threads = 1 if lanes > 1 else cores()
     session = _opened(model, onnx_name(which, "shared"), device, threads)
     seen = architecture.seen_side
 
