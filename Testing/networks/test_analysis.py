@@ -8,6 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.evaluation.error_conditions import (
+    DIAMETER,
+    HEIGHT,
+    KIND,
+    TO_MC,
+    error_conditions,
+    of_nearest,
+)
 from MicrocalcSegmentationLib.evaluation.features import (
     AnalysisOptions,
     Looked,
@@ -120,9 +128,46 @@ def test_an_analysis_writes_maps_worst_patches_and_false_positives(
         assert ("film", "chest wall") in rates
         for rate in rates.values():
             assert rate["rate"] == pytest.approx(rate["false"] / rate["negatives"])
+        with (tmp_path / "out" / f"{which}_conditions.csv").open() as file:
+            by_class = {row["class"] for row in csv.DictReader(file)}
+        assert by_class == {"C1", "C2", "C3", "C4"}
     other = replace(model, architectures=dict.fromkeys(model.architectures, Architecture(39)))
     with pytest.raises(InputError, match="holds no samples for patches of 39"):
         analyse(other, samples, tmp_path / "no", options, Silent())
+
+
+class AlwaysMc:
+    def predict_on_batch(self, patches):
+        return np.tile(np.float32([0, 1]), (len(patches), 1, 1, 1))
+
+
+def test_errors_are_counted_by_what_they_depend_on(sample_database):
+    samples = Samples(sample_database)
+    minibatches = Minibatches(samples, Plan("segmentator", TINY, augmentation=None))
+    found = error_conditions(AlwaysMc(), minibatches, samples, 200)
+    assert {one.sample_class: one.error for one in found} == {"C1": 0, "C2": 1, "C3": 1, "C4": 1}
+    counts = {}
+    for one in found:
+        key = one.sample_class, one.name
+        counts[key] = counts.get(key, 0) + one.patches
+    assert set(counts.values()) == {200}  # every patch is in one group of each condition
+    assert {name for sample_class, name in counts if sample_class == "C2"} == {
+        KIND, TO_MC, HEIGHT, DIAMETER
+    }  # fmt: skip
+
+
+def test_an_mc_is_measured_where_it_is():
+    marked = np.zeros((99, 99), bool)
+    marked[40:45, 53:58] = True  # 25 pixels: 0.28 mm; 4 columns right of the centre, 5 rows up
+    marked[95, 95] = True
+    values = np.where(marked, 3.0, 0.5)
+    values[42, 55], values[95, 95] = 6.0, 9.0
+    inwards, outwards, from_edge, peak, diameter = of_nearest(marked, values, 14)
+    assert (inwards, from_edge, peak) == (0, 14 - 5, 6.0)
+    assert outwards == pytest.approx(np.hypot(5, 4))
+    assert diameter == pytest.approx(0.05 * np.sqrt(4 * 25 / np.pi))
+    centred = np.roll(marked, (7, -6), (0, 1))
+    assert of_nearest(centred, values, 14)[:2] == (3, 0)  # in the middle of five by five
 
 
 def test_mining_finds_what_the_pair_gets_wrong_on_training_images(model, database):

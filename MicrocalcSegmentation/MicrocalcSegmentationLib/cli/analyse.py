@@ -18,6 +18,8 @@ DIR gets, for detector and segmentator,
   _worst.png                   the worst patches of each class, each beside its nearest
                                neighbours of the opposite label in feature space
   _false_positives.csv, .png   by place (skin line, chest wall, inside) and kind of image
+  _conditions.csv              the errors of each class by kind of image, by an MC's peak, size
+                               and distance from the patch's centre or edge
 and analysis.json."""
 EXAMPLES = """\
 examples:

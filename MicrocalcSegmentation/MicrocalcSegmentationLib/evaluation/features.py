@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ..training.samples.access import Samples, Selection
 from ..training.samples.classes import CLASSES, ZONES
 from ..training.scoring import scores_of
 from .charts import bars
+from .error_conditions import error_conditions, write_conditions
 from .feature_charts import draw_map, draw_worst
 
 NEIGHBOURS = 5
@@ -29,13 +30,15 @@ class AnalysisOptions:
     """split: whose patches. per_class: patches of each class, for map and worst ones.
 
     worst: of each class. per_place: negatives of each place and kind of image, for the rates
-    of false positives. seed: of the choice of patches and of the map.
+    of false positives. per_condition: of each class, for what errors depend on.
+    seed: of the choice of patches and of the map.
     """
 
     split: str = "test"
     per_class: int = 500
     worst: int = 6
     per_place: int = 4000
+    per_condition: int = 5000
     seed: int = 0
 
 
@@ -65,7 +68,8 @@ def analyse(
 
     For each network: <network>_map.png and .csv (t-SNE of the features), _worst.png (the worst
     patches of each class with their nearest neighbours of the opposite label in feature
-    space), _false_positives.csv and .png (by place and by kind of image).
+    space), _false_positives.csv and .png (by place and by kind of image), _conditions.csv (the
+    errors of each class by what they depend on, see `error_conditions`).
     Raises InputError when the split has no samples, or a library is missing.
     """
     found = {}
@@ -87,6 +91,9 @@ def _analyse_one(model: Model, which: str, samples: Samples, how) -> dict:
     places = embedded(looked.features, options.seed)
     progress.report(0.7, f"{which}: false positives by place")
     rates = false_positives(model, which, samples, options)
+    progress.report(0.8, f"{which}: errors by what they depend on")
+    network, count = model.network(which), options.per_condition
+    conditions = error_conditions(network, minibatches, samples, count)
     worst = [
         (int(n), nearest_opposite(looked, int(n))) for n in worst_of_each(looked, options.worst)
     ]
@@ -97,6 +104,7 @@ def _analyse_one(model: Model, which: str, samples: Samples, how) -> dict:
             f"{which}_map.png": partial(draw_map, looked, places),
             f"{which}_map.csv": partial(_write_map, looked, places, names),
             f"{which}_worst.png": partial(draw_worst, looked, worst),
+            f"{which}_conditions.csv": partial(write_conditions, conditions),
             f"{which}_false_positives.csv": partial(_write_rates, rates),
             f"{which}_false_positives.png": partial(_draw_rates, rates),
         },
@@ -105,6 +113,7 @@ def _analyse_one(model: Model, which: str, samples: Samples, how) -> dict:
         "patches": len(looked.scores),
         "wrong": int(looked.wrong.sum()),
         "false positives": rates,
+        "conditions": [asdict(one) for one in conditions],
     }
 
 

@@ -33,18 +33,27 @@ def check(network, held: list[Minibatch]) -> dict[str, float]:
     return figures
 
 
+def class_samples(
+    minibatches: Minibatches, samples: Samples, sample_class: int, count: int
+) -> np.ndarray:
+    """(n, 4): up to so many different samples of a class and of the plan's split."""
+    plan = minibatches.plan
+    wanted = Selection(plan.architecture.patch_side, (sample_class,), (plan.split,))
+    drawable = samples.select(wanted)
+    if not drawable.count:
+        return np.empty((0, 4), np.int64)
+    return fixed_samples(drawable, count, plan.seed)
+
+
 def class_scores(
     network, minibatches: Minibatches, samples: Samples, per_class: dict[int, int]
 ) -> dict[int, np.ndarray]:
     """Class -> probabilities of so many different samples of the plan's split."""
-    plan = minibatches.plan
     scores = {}
     for sample_class, count in per_class.items():
-        wanted = Selection(plan.architecture.patch_side, (sample_class,), (plan.split,))
-        drawable = samples.select(wanted)
-        if not drawable.count:
+        chosen = class_samples(minibatches, samples, sample_class, count)
+        if not len(chosen):
             continue
-        chosen = fixed_samples(drawable, count, plan.seed)
         scores[sample_class] = np.concatenate(
             [
                 scores_of(network, minibatches.patches(chosen[first : first + _AT_ONCE]))
