@@ -237,6 +237,7 @@ def test_two_trained_networks_become_a_model_with_manifest_and_card(order):
     card = (order.output / "card.md").read_text()
     assert "| patch side N | 29 | 29 |" in card
     assert "detector: 12 minibatches of 16" in card
+    assert "seed 1, float32; ended because all steps were done" in card
     assert "All images were simulated: the figures say nothing about real ones." in card
 
 

@@ -50,7 +50,8 @@ def _training_lines(training: dict) -> list[str]:
         course = one["course"]
         lines.append(
             f"- {which}: {one['steps']} minibatches of {course['batch_size']}, best at "
-            f"{one['best step']}, seed {course['seed']}; ended because {one['ended']}"
+            f"{one['best step']}, seed {course['seed']}, {course.get('precision', 'float32')}; ended "
+            f"because {one['ended']}"
         )
     libraries = training.get("libraries", {})
     lines.append(f"- made with {', '.join(f'{name} {v}' for name, v in libraries.items())}")
