@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from MicrocalcSegmentationLib.networks import Architecture, build
+from MicrocalcSegmentationLib.training.memory import keep_freed_memory
 from MicrocalcSegmentationLib.training.minibatches import Minibatches, Plan
 from MicrocalcSegmentationLib.training.samples.access import Samples
 
@@ -33,6 +34,7 @@ def per_second(patches: int, work) -> float:
 
 def main(path: str, side: str = "49", padding: str = "valid") -> None:
     """Print the table."""
+    keep_freed_memory()  # as training does
     samples, architecture = Samples(Path(path)), Architecture(int(side), padding)
     print(f"{len(os.sched_getaffinity(0))} cores, N {side}, {padding}, minibatches of 256")
     for which in ("detector", "segmentator"):
