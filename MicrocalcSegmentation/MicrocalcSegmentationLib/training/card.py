@@ -48,10 +48,10 @@ def _training_lines(training: dict) -> list[str]:
         lines.append(f"- {group}: {count} images")
     for which, one in training.get("networks", {}).items():
         course = one["course"]
+        precision = course.get("precision", "float32")
         lines.append(
             f"- {which}: {one['steps']} minibatches of {course['batch_size']}, best at "
-            f"{one['best step']}, seed {course['seed']}, {course.get('precision', 'float32')}; ended "
-            f"because {one['ended']}"
+            f"{one['best step']}, seed {course['seed']}, {precision}; ended because {one['ended']}"
         )
     libraries = training.get("libraries", {})
     lines.append(f"- made with {', '.join(f'{name} {v}' for name, v in libraries.items())}")
