@@ -18,7 +18,7 @@ from .settings import METHOD_SPACING_MM, Settings
 
 FLOOR = 0.03  # the segmentator's probability; below, a pixel belongs to no candidate
 OUTLINE = 0.2  # of the highest probability near by: where a candidate ends
-DRAWN = 0.5  # of the same: where blur leaves the edge of an MC, which is drawn there
+DRAWN = 0.5  # of the same, for models that learnt no share: blur leaves an edge at half its height
 OUTLINE_PX = 13  # near by: 0.3 mm to each side
 NEAR_MM, FAR_MM = 2.5, 10.0  # standard deviations of the two neighbourhoods
 CELL_PX = 10  # neighbours are counted on a grid of 0.5 mm
@@ -32,12 +32,14 @@ class Neighbourhood:
     own: logit of the segmentator's highest probability in the candidate. n(s): log(1 + e /
     0.3), e being the expected number of MCs among the other candidates (the sum of their
     probabilities), each weighted by a Gaussian of its distance with standard deviation s.
+    drawn: share of that highest probability from which a pixel is drawn as part of the MC.
     """
 
     slope: float
     near: float
     far: float
     shift: float
+    drawn: float = DRAWN
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def reconsider(
     probability: the segmentator's, (rows, cols) float32 on the method's grid. inside: bool,
     the breast. The result is the same all over what is drawn of a candidate, and 0 outside.
     """
-    found = find_candidates(probability, inside)
+    found = find_candidates(probability, inside, neighbourhood.drawn)
     weights = np.array([neighbourhood.slope, neighbourhood.near, neighbourhood.far])
     logits = found.evidence @ weights + neighbourhood.shift
     result = np.zeros(probability.shape, np.float32)
@@ -72,10 +74,12 @@ def reconsider(
     return result
 
 
-def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:
-    """The candidates and what speaks for them; arguments as of `reconsider`."""
+def find_candidates(
+    probability: np.ndarray, inside: np.ndarray, drawn: float = DRAWN
+) -> Candidates:
+    """The candidates and what speaks for them; arguments as of `reconsider`, `Neighbourhood`."""
     spacing = (METHOD_SPACING_MM, METHOD_SPACING_MM)
-    outlined, core = _outlined(probability)
+    outlined, core = _outlined(probability, drawn)
     labels = label_calcifications(outlined, spacing, Settings().min_mc_area_mm2)
     places = places_of(labels)
     numbers = labels.ravel()[places] - 1
@@ -91,10 +95,10 @@ def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:
     return Candidates(labels, _drawn(labels, core), np.stack([_logit(peaks), *counts], axis=1))
 
 
-def _outlined(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _outlined(probability: np.ndarray, drawn: float) -> tuple[np.ndarray, np.ndarray]:
     """(rows, cols) bool: pixels of at least `FLOOR` that no higher one near by outshines.
 
-    And those of them that reach half of it. Near by is within the same region above the
+    And those of them that reach the drawn share of it. Near by is within the same region above the
     floor: MCs have no part in one another.
     """
     mask = probability >= FLOOR
@@ -108,7 +112,7 @@ def _outlined(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         else:
             highest = values.max()
         mask[box] &= ~own | (values >= OUTLINE * highest)
-        core[box] &= ~own | (values >= DRAWN * highest)
+        core[box] &= ~own | (values >= drawn * highest)
     return mask, core
 
 

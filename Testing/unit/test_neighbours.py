@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,6 +82,15 @@ def test_an_mc_is_drawn_where_half_of_its_height_is_left():
     assert np.array_equal(drawn, probability >= 0.4)
 
 
+def test_an_mc_is_drawn_from_the_share_of_its_height_that_the_model_learnt():
+    probability = np.zeros((60, 60), np.float32)
+    rows, cols = np.ogrid[:60, :60]
+    probability += 0.8 * np.exp(-0.5 * ((rows - 30) ** 2 + (cols - 30) ** 2) / 3.0**2)
+    lower = replace(ALONE, drawn=0.25)
+    drawn = reconsider(probability, np.ones((60, 60), bool), lower) > 0
+    assert np.array_equal(drawn, probability >= 0.2)
+
+
 def test_a_candidate_whose_core_is_in_pieces_is_drawn_whole():
     """Two peaks of 0.8 with 0.3 between them: one candidate, and one MC."""
     probability = np.zeros((60, 60), np.float32)
@@ -149,3 +160,16 @@ def test_without_candidates_of_both_kinds_there_is_nothing_to_learn():
     sheet, probability = sheet_of(group_at(300, 300), [])
     assert fit_neighbourhood(lambda _: probability, [sheet]) is None
     assert fit_neighbourhood(lambda _: np.zeros(BREAST.shape, np.float32), [sheet]) is None
+
+
+def test_mcs_are_drawn_from_the_share_that_meets_the_true_ones_best():
+    """Cones of probability whose true MCs end where 0.35 of the height is left."""
+    probability, labels = np.zeros(BREAST.shape, np.float32), np.zeros(BREAST.shape, np.uint8)
+    rows, cols = np.ogrid[:1000, :1000]
+    for row, col in (*group_at(300, 300), (800, 200)):
+        cone = 0.9 * np.clip(1 - np.hypot(rows - row, cols - col) / 8, 0, 1)
+        probability = np.maximum(probability, cone.astype(np.float32))
+        if row < 800:
+            labels[cone >= 0.35 * 0.9] = MC
+    sheet = Sheet(np.ones(BREAST.shape, np.float16), labels)
+    assert fit_neighbourhood(lambda _: probability, [sheet]).drawn == pytest.approx(0.35, abs=0.051)
