@@ -52,7 +52,7 @@ class Recipe:
     detector_steps: int = 1200
     segmentator_steps: int = 2400
     mcs_kept: float = 0.98
-    false_clusters: float = 0.3
+    false_clusters: float = 0.1
 
 
 def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progress) -> Model:
