@@ -212,6 +212,21 @@ def test_every_calcification_is_listed_by_the_number_it_has_in_the_labels():
     assert ((case.labels > 0) == (case.mask | case.ignored)).all()
 
 
+def test_nothing_is_marked_under_the_frame_of_a_film():
+    """What reaches under it is left out of the mask as a whole; the rest of it is ignored."""
+    reaching = 0
+    for seed in range(4):
+        options = CaseOptions("film", spacing_mm=0.1, shape=(700, 500), clusters=0, singles=400)
+        case = simulate_case(seed, options)
+        framed = np.ptp(case.mammogram.pixels, axis=1) == 0
+        assert framed.any()
+        assert not case.labels[framed].any()
+        unseen = [number for number, one in enumerate(case.calcifications, 1) if one.snr == 0]
+        assert not case.mask[np.isin(case.labels, unseen)].any()
+        reaching += int(np.isin(case.labels, unseen).any())
+    assert reaching
+
+
 def test_benign_calcifications_are_not_in_the_mask():
     rng = np.random.default_rng(0)
     tissue = coloured_noise((400, 400), 0.05, (2.8, 1.5, 2.0), rng)

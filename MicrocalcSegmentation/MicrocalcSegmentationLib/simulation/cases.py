@@ -108,8 +108,9 @@ def simulate_case(seed: int, options: CaseOptions | None = None) -> SimulatedCas
     ground = Ground(exposure.values, rendered.breast, spacing, exposure.blur_px)
     inserted = insert(ground, placed, rng)
     missing_cm = anatomy.window_of(missing_cm_of(breast.outline), shape, spacing)
-    image = _developed(inserted, (rendered.breast, missing_cm), spacing, options, rng)
-    labels, found = inserted.labels, inserted.placed
+    place = rendered.breast, missing_cm
+    image, framed = _developed(inserted, place, spacing, options, rng)
+    labels, found = _in_sight(inserted, framed)
     inside = rendered.breast
     if laterality == "R":
         image, labels, inside = (np.ascontiguousarray(v[:, ::-1]) for v in (image, labels, inside))
@@ -126,6 +127,20 @@ def simulate_case(seed: int, options: CaseOptions | None = None) -> SimulatedCas
         presentation="FOR PROCESSING" if options.raw else "FOR PRESENTATION",
     )
     return SimulatedCase(name, mammogram, labels, found, options, seed)
+
+
+def _in_sight(inserted: Inserted, framed: np.ndarray) -> tuple[np.ndarray, tuple[Placed, ...]]:
+    """Labels and calcifications without what lies under a frame, which nobody can see.
+
+    framed: (rows,) bool. What reaches under it counts as too faint, as a whole.
+    """
+    hidden = set(np.unique(inserted.labels[framed]).tolist())
+    labels = np.where(framed[:, None], 0, inserted.labels)
+    found = (
+        replace(one, snr=0.0) if number in hidden else one
+        for number, one in enumerate(inserted.placed, 1)
+    )
+    return labels, tuple(found)
 
 
 def _mirrored(placed: Placed, cols: int) -> Placed:
@@ -214,8 +229,12 @@ def _system(options: CaseOptions, rng) -> tuple[float, tuple[int, int]]:
 
 
 def _developed(inserted: Inserted, place, spacing: float, options: CaseOptions, rng):
-    """Exposed values with the system's own artefacts, as the image is handed on."""
+    """Exposed values with the system's own artefacts, as the image is handed on.
+
+    And (rows,) bool: those under the frame of a film's scanner.
+    """
     inside, missing_cm = place
+    unframed = np.zeros(len(inside), bool)
     values, deviation = inserted.pixels, inserted.deviation
     if options.kind == "film":
         area = values.size * spacing**2 / 2600  # damage is drawn per sheet of 26 cm2
@@ -226,9 +245,9 @@ def _developed(inserted: Inserted, place, spacing: float, options: CaseOptions, 
         return _with_film_border(_with_beads(grey, inside, spacing, rng), rng)
     values = acquisition.hot_pixels(values, deviation, rng.poisson(4), rng)
     if options.raw:
-        return values
+        return values, unframed
     shown = acquisition.presented(values, inside, missing_cm, spacing, rng)
-    return _with_beads(shown, inside, spacing, rng)
+    return _with_beads(shown, inside, spacing, rng), unframed
 
 
 def _with_beads(pixels: np.ndarray, inside: np.ndarray, spacing: float, rng) -> np.ndarray:
@@ -238,11 +257,12 @@ def _with_beads(pixels: np.ndarray, inside: np.ndarray, spacing: float, rng) -> 
     return pixels
 
 
-def _with_film_border(pixels: np.ndarray, rng) -> np.ndarray:
-    out = pixels.copy()
+def _with_film_border(pixels: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray]:
+    out, framed = pixels.copy(), np.zeros(len(pixels), bool)
     for edge in (np.s_[: rng.integers(0, 40)], np.s_[out.shape[0] - rng.integers(1, 40) :]):
         out[edge] = rng.uniform(2500, acquisition.FULL_SCALE)
-    return out
+        framed[edge] = True
+    return out, framed
 
 
 def _with_label(pixels: np.ndarray, inside: np.ndarray, spacing: float, text: str, rng):
