@@ -46,14 +46,40 @@ class Neighbourhood:
 class Candidates:
     """Connected regions that may be MCs, on the method's grid of 0.05 mm.
 
-    labels: (rows, cols) int32, numbered from 1. drawn: the same of what would be drawn of
-    each as an MC. evidence: (n, 3) float64, each region's own logit, n(2.5 mm) and n(10 mm),
-    as `Neighbourhood` explains.
+    labels: (rows, cols) int32, numbered from 1. heights: (rows, cols) float32, the segmentator's
+    probability; highest: the highest near by. evidence: (n, 3) float64, each region's own logit,
+    n(2.5 mm) and n(10 mm), as `Neighbourhood` explains.
     """
 
     labels: np.ndarray
-    drawn: np.ndarray
+    heights: np.ndarray
+    highest: np.ndarray
     evidence: np.ndarray
+
+    def drawn(self, share: float) -> np.ndarray:
+        """(rows, cols) int32: what of each candidate has that share of its height, by number.
+
+        All of it where that is in pieces, which would count as several MCs, or so small that
+        it could be lost on an image of coarser pixels.
+        """
+        places = places_of(self.labels)
+        numbers, heights, highest = (
+            values.ravel()[places] for values in (self.labels, self.heights, self.highest)
+        )
+        within = heights >= share * highest
+        core = np.zeros(self.labels.shape, bool)
+        core.ravel()[places[within]] = True
+        count = int(numbers.max(initial=0)) + 1
+        parts = label_calcifications(core, (1.0, 1.0), 0.0).ravel()[places[within]]
+        owners = np.zeros(int(parts.max(initial=0)) + 1, int)
+        owners[parts] = numbers[within]
+        pieces = np.bincount(owners, minlength=count)
+        area_mm2 = np.bincount(numbers[within], minlength=count) * METHOD_SPACING_MM**2
+        whole = (pieces > 1) | (area_mm2 < 2 * Settings().min_mc_area_mm2)
+        kept = within | whole[numbers]
+        drawn = np.zeros_like(self.labels)
+        drawn.ravel()[places[kept]] = numbers[kept]
+        return drawn
 
 
 def reconsider(
@@ -64,22 +90,21 @@ def reconsider(
     probability: the segmentator's, (rows, cols) float32 on the method's grid. inside: bool,
     the breast. The result is the same all over what is drawn of a candidate, and 0 outside.
     """
-    found = find_candidates(probability, inside, neighbourhood.drawn)
+    found = find_candidates(probability, inside)
+    drawn = found.drawn(neighbourhood.drawn)
     weights = np.array([neighbourhood.slope, neighbourhood.near, neighbourhood.far])
     logits = found.evidence @ weights + neighbourhood.shift
     result = np.zeros(probability.shape, np.float32)
-    places = places_of(found.drawn)
+    places = places_of(drawn)
     chances = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
-    result.ravel()[places] = chances[found.drawn.ravel()[places] - 1]
+    result.ravel()[places] = chances[drawn.ravel()[places] - 1]
     return result
 
 
-def find_candidates(
-    probability: np.ndarray, inside: np.ndarray, drawn: float = DRAWN
-) -> Candidates:
-    """The candidates and what speaks for them; arguments as of `reconsider`, `Neighbourhood`."""
+def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:
+    """The candidates and what speaks for them; arguments as of `reconsider`."""
     spacing = (METHOD_SPACING_MM, METHOD_SPACING_MM)
-    outlined, core = _outlined(probability, drawn)
+    outlined, highest = _outlined(probability)
     labels = label_calcifications(outlined, spacing, Settings().min_mc_area_mm2)
     places = places_of(labels)
     numbers = labels.ravel()[places] - 1
@@ -92,17 +117,18 @@ def find_candidates(
         np.log1p(_expected(peaks, cells, breast, mm / METHOD_SPACING_MM / CELL_PX) / FEW)
         for mm in (NEAR_MM, FAR_MM)
     ]
-    return Candidates(labels, _drawn(labels, core), np.stack([_logit(peaks), *counts], axis=1))
+    evidence = np.stack([_logit(peaks), *counts], axis=1)
+    return Candidates(labels, probability, highest, evidence)
 
 
-def _outlined(probability: np.ndarray, drawn: float) -> tuple[np.ndarray, np.ndarray]:
+def _outlined(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(rows, cols) bool: pixels of at least `FLOOR` that no higher one near by outshines.
 
-    And those of them that reach the drawn share of it. Near by is within the same region above the
-    floor: MCs have no part in one another.
+    And (rows, cols) float32, the highest near each, 0 below the floor. Near by is within the
+    same region above the floor: MCs have no part in one another.
     """
     mask = probability >= FLOOR
-    core = mask.copy()
+    heights = np.zeros(probability.shape, np.float32)
     regions = label_calcifications(mask, (1.0, 1.0), 0.0)
     for number, box in enumerate(find_boxes(regions), 1):
         own = regions[box] == number
@@ -112,29 +138,8 @@ def _outlined(probability: np.ndarray, drawn: float) -> tuple[np.ndarray, np.nda
         else:
             highest = values.max()
         mask[box] &= ~own | (values >= OUTLINE * highest)
-        core[box] &= ~own | (values >= drawn * highest)
-    return mask, core
-
-
-def _drawn(labels: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """(rows, cols) int32: the core of each candidate, by its number.
-
-    All of it where the core is in pieces, which would count as several MCs, or so small that
-    it could be lost on an image of coarser pixels.
-    """
-    places = places_of(labels)
-    numbers, within = labels.ravel()[places], core.ravel()[places]
-    count = int(numbers.max(initial=0)) + 1
-    parts = label_calcifications(core, (1.0, 1.0), 0.0).ravel()[places[within]]
-    owners = np.zeros(int(parts.max(initial=0)) + 1, int)
-    owners[parts] = numbers[within]
-    pieces = np.bincount(owners, minlength=count)
-    area_mm2 = np.bincount(numbers[within], minlength=count) * METHOD_SPACING_MM**2
-    whole = (pieces > 1) | (area_mm2 < 2 * Settings().min_mc_area_mm2)
-    kept = within | whole[numbers]
-    drawn = np.zeros_like(labels)
-    drawn.ravel()[places[kept]] = numbers[kept]
-    return drawn
+        np.copyto(heights[box], highest, where=own)
+    return mask, heights
 
 
 def _expected(peaks, cells, breast: np.ndarray, sigma: float) -> np.ndarray:

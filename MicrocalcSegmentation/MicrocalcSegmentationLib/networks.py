@@ -212,9 +212,8 @@ def build(
             name=f"conv{number}",
         )(x)  # valid: 47, 21, 8, 6, 4, 2; same: 49, 24, 12 x 4; context: 84, 40, 18 ... 12
         if number in POOLED_AFTER:
-            x = layers.MaxPooling2D(2, dtype=policy, name=f"pool{number}")(
-                x
-            )  # 23, 10; 24, 12; 42, 20
+            pooled = layers.MaxPooling2D(2, dtype=policy, name=f"pool{number}")
+            x = pooled(x)  # 23, 10; 24, 12; 42, 20
         x = layers.BatchNormalization(epsilon=EPSILON, dtype=policy, name=f"norm{number}")(x)
     # Fully connected layers, written as convolutions so that the network can slide.
     x = layers.Conv2D(

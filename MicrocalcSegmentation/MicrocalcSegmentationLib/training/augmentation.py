@@ -137,9 +137,8 @@ def as_of_other_units(
     A whole image whose noise or sharpness were changed would be normalised afterwards, so
     that stronger noise leaves its MCs lower. In place.
     """
-    gain = replace(augmentation, gain=1.0)
     before = _fine_deviation(patches)
-    varied(patches, rng, gain)
+    varied(patches, rng, replace(augmentation, gain=1.0))
     ratio = before / np.maximum(_fine_deviation(patches), 1e-6)
     ratio *= augmentation.gain ** rng.uniform(-1, 1, len(patches))
     patches *= ratio.astype(np.float32)[:, None, None]

@@ -29,12 +29,11 @@ def fit_neighbourhood(score: Score, sheets: list[Sheet]) -> Neighbourhood | None
     """
     evidence, positive, overlaps = [np.zeros((0, 3))], [np.zeros(0, bool)], []
     for sheet in sheets:
-        values, inside = score(sheet), sheet.pixels != 0
-        found = find_candidates(values, inside)
+        found = find_candidates(score(sheet), sheet.pixels != 0)
         is_mc, counts = _truth(found, sheet.labels)
         evidence.append(found.evidence[counts])
         positive.append(is_mc[counts])
-        overlaps.append(_overlaps(values, inside, found.labels, sheet.labels))
+        overlaps.append(_overlaps(found, sheet.labels))
     evidence, positive = np.concatenate(evidence), np.concatenate(positive)
     if positive.all() or not positive.any():
         _log.warning(
@@ -68,12 +67,12 @@ def _truth(found: Candidates, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return touched[MC], touched[MC] | ~touched[IGNORED]
 
 
-def _overlaps(values, inside, candidates: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _overlaps(found: Candidates, labels: np.ndarray) -> np.ndarray:
     """(MCs with a candidate, shares) intersection over union, each MC with what is drawn of it."""
     mcs, count = label(labels == MC, np.ones((3, 3)))
-    has_one = np.isin(np.arange(1, count + 1), mcs[candidates > 0])
-    found = (find_candidates(values, inside, share).drawn for share in DRAWN_SHARES)
-    return np.stack([_best_iou(drawn, mcs, count) for drawn in found], axis=1)[has_one]
+    has_one = np.isin(np.arange(1, count + 1), mcs[found.labels > 0])
+    overlaps = [_best_iou(found.drawn(share), mcs, count) for share in DRAWN_SHARES]
+    return np.stack(overlaps, axis=1)[has_one]
 
 
 def _best_iou(drawn: np.ndarray, mcs: np.ndarray, count: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..model import NETWORKS, Model, read_weights, save_model, write_weights
 from ..neighbours import reconsider
 from ..networks import Architecture, build
 from ..progress import Part, Progress
-from .fit import Schedule, Tiles, fit
+from .fit import UNITS, Schedule, Tiles, fit
 from .neighbour_weights import fit_neighbourhood
 from .operating_points import calibrate, choose_threshold, operating_points
 from .pool import Wanted, fill_pool, load_sheet
@@ -207,6 +207,7 @@ def _record(recipe: Recipe, real: RealTissue, checks: dict) -> dict:
     return {
         "command": "microcalc train",
         "recipe": record,
+        "augmentation": asdict(UNITS),
         "checks": checks,
         "libraries": {
             "keras": keras.__version__,
