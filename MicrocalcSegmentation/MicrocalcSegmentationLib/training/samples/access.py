@@ -15,6 +15,7 @@ from .preparing import LEVELS_PER_DEVIATION
 from .writing import LABELS, VALUES, array_path, file_digest
 
 _OPEN_IMAGES = 512  # mapped at once; a map costs address space, not memory
+_FOUND_AT_ONCE = 256  # samples looked up by one statement, a third of the time of one each
 
 
 @dataclass(frozen=True)
@@ -238,15 +239,22 @@ class Drawable:
         """The samples of these numbers, from 0 to count - 1."""
         which = np.searchsorted(self._ends, numbers, side="right")
         within = numbers - (self._ends[which] - self._groups[which, 3])
-        found = np.empty((len(numbers), 4), np.int64)
-        find = self._connection.cursor().execute
-        for out, group, number in zip(
-            found, self._groups[which].tolist(), within.tolist(), strict=True
-        ):
-            before, row, col = find(
-                "SELECT before, row, col FROM runs WHERE grp = ? AND before <= ?"
-                " ORDER BY before DESC LIMIT 1",
-                (group[0], number),
-            ).fetchone()
-            out[:] = group[1], row, col + number - before, group[2]
-        return found
+        group, image, sample_class, _ = self._groups[which].T
+        rows, cols = np.empty_like(within), np.empty_like(within)
+        for start in range(0, len(within), _FOUND_AT_ONCE):
+            part = slice(start, start + _FOUND_AT_ONCE)
+            rows[part], cols[part] = self._find(group[part], within[part])
+        return np.stack([image, rows, cols, sample_class], axis=1)
+
+    def _find(self, groups: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of samples, numbered within their groups: (n,) each."""
+        asked = ", ".join(f"({place}, ?, ?)" for place in range(len(groups)))
+        found = self._connection.execute(
+            f"WITH asked (place, sought, number) AS (VALUES {asked})"
+            " SELECT before, row, col FROM asked CROSS JOIN runs ON grp = sought AND before ="
+            " (SELECT MAX(before) FROM runs WHERE grp = sought AND before <= number)"
+            " ORDER BY place",
+            np.stack([groups, within], axis=1).ravel().tolist(),
+        ).fetchall()
+        before, rows, cols = np.array(found, np.int64).T
+        return rows, cols + within - before
