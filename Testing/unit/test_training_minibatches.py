@@ -16,6 +16,7 @@ from MicrocalcSegmentationLib.training.augmentation import (
     as_of_other_units,
     draw_orientations,
     reach_of,
+    shown_by_turned,
     turned,
     turned_offsets,
     varied,
@@ -42,6 +43,16 @@ def samples(sample_database):
     opened = Samples(sample_database)
     yield opened
     opened.close()
+
+
+def middle_of(squares):
+    """What `turned` cuts patches with, for squares that are at hand."""
+
+    def cut(members, reach):
+        middle = slice(squares.shape[1] // 2 - reach, squares.shape[1] // 2 + reach + 1)
+        return squares[members, middle, middle]
+
+    return cut
 
 
 def showing_marks(samples):
@@ -157,11 +168,11 @@ def test_a_context_patch_is_the_same_patch_with_its_surroundings(samples):
 )
 def test_a_speck_is_found_where_the_turn_takes_it(degrees, quarters, flipped, offset):
     half = 14
-    reach = reach_of(half)
+    reach = reach_of(half, degrees)
     rows, cols = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     speck = np.exp(-((rows - offset[0]) ** 2 + (cols - offset[1]) ** 2) / 4)
     one = Orientations(np.array([degrees]), np.array([quarters]), np.array([flipped]))
-    patch = turned(speck[None].astype(np.float32), half, one)[0]
+    patch = turned(middle_of(speck[None].astype(np.float32)), half, one)[0]
     row, col = turned_offsets(np.array([offset]), np.array([degrees]))[0]
     for _ in range(quarters):
         row, col = -col, row
@@ -174,19 +185,33 @@ def test_a_speck_is_found_where_the_turn_takes_it(degrees, quarters, flipped, of
 
 
 def test_no_corner_of_a_turned_patch_is_empty():
-    squares = np.full((64, 2 * reach_of(24) + 1, 2 * reach_of(24) + 1), 3.0, np.float32)
-    rng = np.random.default_rng(1)
-    orientations = draw_orientations(rng, 64, Augmentation(turned=1))
-    assert (orientations.degrees > 0).all()
-    assert np.allclose(turned(squares, 24, orientations), 3, atol=1e-4)
+    def cut(members, reach):
+        return np.full((len(members), 2 * reach + 1, 2 * reach + 1), 3.0, np.float32)
+
+    degrees = np.arange(90)
+    orientations = Orientations(degrees, degrees % 4, degrees % 2 == 0)
+    assert np.allclose(turned(cut, 24, orientations), 3, atol=1e-4)
+
+
+@pytest.mark.parametrize("degrees", [1, 37, 45, 80])
+def test_a_turned_patch_shows_nothing_of_what_is_said_to_lie_beyond_it(degrees):
+    half = 14
+    reach = reach_of(half, degrees)
+    beyond = ~shown_by_turned(reach, half + 1, degrees)
+    one = Orientations(np.array([degrees]), np.array([0]), np.array([False]))
+    patch = turned(middle_of(beyond[None].astype(np.float32)), half, one)[0]
+    assert np.abs(patch).max() < 0.2  # interpolation leaves a trace at corners
+    inside = shown_by_turned(reach, half - 1, degrees)
+    patch = turned(middle_of(inside[None].astype(np.float32)), half, one)[0]
+    assert patch.sum() == pytest.approx(inside.sum(), rel=0.01)
 
 
 def test_patches_turned_by_quarters_keep_their_pixels():
     rng = np.random.default_rng(2)
-    squares = rng.normal(size=(40, 2 * reach_of(7) + 1, 2 * reach_of(7) + 1)).astype(np.float32)
+    squares = rng.normal(size=(40, 25, 25)).astype(np.float32)
     orientations = draw_orientations(rng, 40, Augmentation(turned=0))
-    patches = turned(squares, 7, orientations)
-    middle = squares[:, reach_of(7) - 7 : reach_of(7) + 8, reach_of(7) - 7 : reach_of(7) + 8]
+    patches = turned(middle_of(squares), 7, orientations)
+    middle = squares[:, 5:20, 5:20]
     assert np.array_equal(np.sort(patches.reshape(40, -1)), np.sort(middle.reshape(40, -1)))
     assert np.array_equal(patches[:, 7, 7], middle[:, 7, 7])
     assert not np.array_equal(patches, middle)

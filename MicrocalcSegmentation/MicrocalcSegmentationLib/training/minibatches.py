@@ -12,8 +12,8 @@ from .augmentation import (
     Orientations,
     draw_orientations,
     reach_of,
+    shown_by_turned,
     turned,
-    turned_offsets,
     varied,
 )
 from .datasets.annotated import MC_LEVEL
@@ -98,8 +98,11 @@ class Minibatches:
             orientations = self._kept_classes(
                 chosen, draw_orientations(rng, len(chosen), augmentation)
             )
-            larger = self._samples.squares(chosen, 2 * reach_of(self._half) + 1)
-            squares = varied(turned(larger, self._half, orientations), rng, augmentation)
+
+            def cut(members: np.ndarray, reach: int) -> np.ndarray:
+                return self._samples.squares(chosen[members], 2 * reach + 1)
+
+            squares = varied(turned(cut, self._half, orientations), rng, augmentation)
         # An even square of `context` lacks its last row and column.
         return squares[:, : architecture.input_side, : architecture.input_side, None]
 
@@ -139,22 +142,22 @@ class Minibatches:
         A turned square covers other pixels than the patch whose class is known. What may be MC
         has no place in a C4 patch, either.
         """
-        side = self.plan.architecture.patch_side
-        half = side // 2
-        doubtful = np.flatnonzero(np.isin(chosen[:, 3], (C3, C4)) & (orientations.degrees > 0))
-        labels = self._samples.labels_near(chosen[doubtful], reach_of(half))
-        near = (chosen[doubtful, 3] == C3)[:, None, None]
-        marked = (labels == MC) | (~near & ((labels == UNCERTAIN) | (labels == REGION)))
-        which, rows, cols = np.nonzero(marked)
-        offsets = np.stack([rows, cols], axis=1) - reach_of(half)
-        places = turned_offsets(offsets, orientations.degrees[doubtful][which])
-        distance = np.full(len(doubtful), np.inf)
-        np.minimum.at(distance, which, np.abs(places).max(axis=1))
-        # Between half and half + 1, interpolation shows a part of the MC.
-        wrong = np.where(chosen[doubtful, 3] == C3, distance > half, distance <= half + 1)
-        degrees = orientations.degrees.copy()
-        degrees[doubtful[wrong]] = 0
-        return Orientations(degrees, orientations.quarters, orientations.flipped)
+        half = self.plan.architecture.patch_side // 2
+        kept = orientations.degrees.copy()
+        for degrees in np.unique(kept[kept > 0]).tolist():
+            reach = reach_of(half, degrees)
+            alike = orientations.degrees == degrees
+            members = np.flatnonzero(alike & (chosen[:, 3] == C3))
+            marked = self._samples.labels_near(chosen[members], reach) == MC
+            marked &= shown_by_turned(reach, half, degrees)
+            kept[members[~marked.any(axis=(1, 2))]] = 0
+            members = np.flatnonzero(alike & (chosen[:, 3] == C4))
+            labels = self._samples.labels_near(chosen[members], reach)
+            marked = (labels == MC) | (labels == UNCERTAIN) | (labels == REGION)
+            # Between half and half + 1, interpolation shows a part of the MC.
+            marked &= shown_by_turned(reach, half + 1, degrees)
+            kept[members[marked.any(axis=(1, 2))]] = 0
+        return Orientations(kept, orientations.quarters, orientations.flipped)
 
 
 def fixed_samples(drawable: Drawable, count: int, seed: int) -> np.ndarray:
