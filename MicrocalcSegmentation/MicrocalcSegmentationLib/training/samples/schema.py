@@ -14,6 +14,7 @@ from ...errors import InputError
 
 SCHEMA_VERSION = 2  # 1 knew no file of ignored pixels, and took them for tissue
 APPLICATION_ID = 0x4D435331  # "MCS1", so that another program's database is told apart
+_MAPPED_BYTES = 1 << 31  # SQLite maps no more unless it was built to
 PART = ".part"  # of a database that is still being built
 CACHE = ".cache"
 
@@ -114,4 +115,6 @@ def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
     uri = f"{Path(path).resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
+    if read_only:  # drawing samples reads pages all over the file, more than SQLite keeps
+        connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
     return connection
