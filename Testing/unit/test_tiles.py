@@ -40,6 +40,18 @@ def test_tiles_cost_no_more_than_one_around_everything(wanted, rim):
         assert cost(tiles, rim) <= one + 1e-9
 
 
+@settings(deadline=None)
+@given(MASKS, st.sampled_from([0.7, 2.5]), st.sampled_from([1.0, 4.0, 30.0]))
+def test_the_dearer_each_tile_is_the_fewer_they_are(wanted, rim, each):
+    many, few = cover(wanted, rim, wanted.size), cover(wanted, rim, wanted.size, each)
+    assert (painted(few, wanted.shape)[wanted] == 1).all()
+    rows, cols = np.nonzero(wanted)
+    if len(rows):
+        one = (np.ptp(rows) + 1 + rim) * (np.ptp(cols) + 1 + rim)
+        assert cost(few, rim) + each * (len(few) - 1) <= one + 1e-9
+    assert len(few) <= len(many)
+
+
 def test_two_far_apart_are_two_tiles_and_two_beside_each_other_one():
     wanted = np.zeros((40, 40), bool)
     wanted[2:8, 2:8] = wanted[30:36, 30:36] = True

@@ -19,6 +19,7 @@ from .windows import Work, score_patches, surrounded
 CELL_PX = 4  # what a segmentator's tiles are first cut from
 # What a tile computes around its answers, weighted by the work in each layer: 16 pixels.
 DETECTOR_RIM_CELLS = 0.7
+DETECTOR_EACH_CELLS = 4.0  # what calling the network takes
 SEGMENTATOR_RIM_PX = 16.0
 # Cut finer than that is worth, and then joined: the cuts know nothing of what lies beyond them.
 SEGMENTATOR_CUT_RIM_CELLS = 3.0
@@ -48,7 +49,7 @@ def score_windows(
         wanted = np.zeros(cells.max(axis=0) + 1, bool)
         wanted[tuple(cells.T)] = True
         most = max(1, network.pixels_at_once // step**2)
-        tiles = cover(wanted, DETECTOR_RIM_CELLS, most)
+        tiles = cover(wanted, DETECTOR_RIM_CELLS, most, DETECTOR_EACH_CELLS)
         around, _ = surrounded(pixels, architecture)
         answers = _answers(around, wanted.shape, tiles, network, work.part(until, 1))
         scores[on_lattice] = answers[tuple(cells.T)]
@@ -69,11 +70,10 @@ def score_pixels_dense(
 
 def pixel_tiles(where: np.ndarray, most: int) -> list[Tile]:
     """Tiles of at most about so many pixels that hold each of (rows, cols) bool in one of them."""
-    grid = [-(-size // CELL_PX) for size in where.shape]
-    short = [(0, n * CELL_PX - size) for n, size in zip(grid, where.shape, strict=True)]
-    # Rows first: along them, a whole line goes in at once.
-    lines = np.pad(where, short).reshape(grid[0], CELL_PX, -1).any(axis=1)
-    cells = lines.reshape(*grid, CELL_PX).any(axis=2)
+    short = [(0, -size % CELL_PX) for size in where.shape]
+    padded = np.pad(where, short)
+    lines = padded.reshape(-1, CELL_PX, padded.shape[1]).any(axis=1)
+    cells = lines.view(f"u{CELL_PX}") != 0  # as one number each: `any` of so few is slow
     tiles = [
         fitted(Tile(*(CELL_PX * n for n in (tile.row, tile.col, tile.rows, tile.cols))), where)
         for tile in cover(cells, SEGMENTATOR_CUT_RIM_CELLS, max(1, most // CELL_PX**2))

@@ -14,30 +14,28 @@ class Tile:
     rows: int
     cols: int
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """What it is of an array."""
+        return np.s_[self.row : self.row + self.rows, self.col : self.col + self.cols]
 
-def cover(wanted: np.ndarray, rim: float, most: int) -> list[Tile]:
+
+def cover(wanted: np.ndarray, rim: float, most: int, each: float = 0.0) -> list[Tile]:
     """Rectangles that hold every wanted cell once, none of more than `most` cells.
 
-    wanted: (rows, cols) bool. A tile of h x w cells is taken to cost (h + rim) (w + rim):
-    what a network needs around its answers is computed too. So a tile is cut in two where
-    that saves more than it costs, and shrunk to what is wanted.
+    wanted: (rows, cols) bool. A tile of h x w cells is taken to cost (h + rim) (w + rim)
+    + each: what a network needs around its answers is computed too. So a tile is cut in two
+    where that saves more than it costs, and shrunk to what is wanted.
     """
     tiles, waiting = [], [(0, 0, wanted)]
     while waiting:
         row, col, cells = waiting.pop()
-        rows, cols = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-        if not len(rows):
-            continue
-        cells = cells[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-        row, col = row + int(rows[0]), col + int(cols[0])
-        cut = _best_cut(cells, rim, cells.size > most)
-        if cut is None:
-            tiles.append(Tile(row, col, *cells.shape))
-            continue
-        axis, at = cut
-        first, second = (cells[:at], cells[at:]) if axis == 0 else (cells[:, :at], cells[:, at:])
-        waiting.append((row + at, col, second) if axis == 0 else (row, col + at, second))
-        waiting.append((row, col, first))
+        parts = _parts(cells, rim, most, each)
+        if len(parts) == 1:
+            top, left, cells = parts[0]
+            tiles.append(Tile(row + top, col + left, *cells.shape))
+        else:
+            waiting += [(row + top, col + left, part) for top, left, part in reversed(parts)]
     return tiles
 
 
@@ -46,8 +44,7 @@ def fitted(tile: Tile, wanted: np.ndarray) -> Tile:
 
     wanted: (rows, cols) bool, some of it in the tile, of what the tile's sides count.
     """
-    part = wanted[tile.row : tile.row + tile.rows, tile.col : tile.col + tile.cols]
-    rows, cols = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    rows, cols = _held(wanted[tile.window])
     return Tile(
         tile.row + int(rows[0]),
         tile.col + int(cols[0]),
@@ -63,11 +60,14 @@ def joined(tiles: list[Tile], rim: float, each: float, most: int) -> list[Tile]:
     `most`, and those that do not overlap still do not: what is computed twice might differ
     in its last bit, and which one stays would be left to chance.
     """
-    if not tiles:
-        return []
+    if len(tiles) < 2:
+        return tiles
     corners = np.array([(t.row, t.col, t.row + t.rows, t.col + t.cols) for t in tiles], float)
     cost = _cost_of(corners, rim, each)
-    gain = np.stack([_gains(index, corners, cost, rim, each, most) for index in range(len(tiles))])
+    both = _around(corners[:, None], corners)
+    gain = cost[:, None] + cost - _cost_of(both, rim, each)
+    gain[(both[..., 2:] - both[..., :2]).prod(axis=-1) > most] = -np.inf
+    np.fill_diagonal(gain, -np.inf)
     while True:
         one, other = divmod(int(gain.argmax()), len(tiles))
         if gain[one, other] <= 0:
@@ -106,36 +106,77 @@ def _gains(index: int, corners, cost, rim: float, each: float, most: int) -> np.
     return gains
 
 
-def _best_cut(cells: np.ndarray, rim: float, must: bool) -> tuple[int, int] | None:
-    """(axis, first index of the second part) of the cheapest cut; None where none pays."""
+_Part = tuple[int, int, np.ndarray]  # its first row and column, and its cells
+
+
+def _parts(cells: np.ndarray, rim: float, most: int, each: float) -> list[_Part]:
+    """What to cut the cells into; one, shrunk, where no cut pays, and none of nothing."""
+    if cells.size <= most and cells.all():
+        return [(0, 0, cells)]
+    held = _held(cells)
+    if not len(held[0]):
+        return []
+    for axis, lines in enumerate(held):
+        if lines[-1] - lines[0] < len(lines):
+            continue
+        # A gap of this width pays, whatever lies on both sides: no need to compare.
+        ends = np.flatnonzero(lines[1:] - lines[:-1] - 1 >= max(rim + each, 1.0))
+        if len(ends):
+            starts, stops = lines[np.r_[0, ends + 1]], lines[np.r_[ends, -1]] + 1
+            return [_slice(cells, axis, *span) for span in zip(starts, stops, strict=True)]
+    top, left = (int(lines[0]) for lines in held)
+    cells = cells[top : held[0][-1] + 1, left : held[1][-1] + 1]
+    cut = _best_cut(cells, rim, cells.size > most, each)
+    if cut is None:
+        return [(top, left, cells)]
+    axis, at = cut
+    parts = (_slice(cells, axis, *span) for span in ((0, at), (at, cells.shape[axis])))
+    return [(top + row, left + col, part) for row, col, part in parts]
+
+
+def _held(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows and the columns that hold wanted cells."""
+    return cells.any(axis=1).nonzero()[0], cells.any(axis=0).nonzero()[0]
+
+
+def _slice(cells: np.ndarray, axis: int, start: int, stop: int) -> _Part:
+    if axis == 0:
+        return int(start), 0, cells[start:stop]
+    return 0, int(start), cells[:, start:stop]
+
+
+def _best_cut(cells: np.ndarray, rim: float, must: bool, each: float) -> tuple[int, int] | None:
+    """(axis, first index of the second part) of the cheapest cut; None where none pays.
+
+    cells: with something wanted in the first and last row and column.
+    """
     if must:
         # Too large: through the middle of the longer side, whatever it costs.
         axis = int(cells.shape[1] > cells.shape[0])
         return axis, cells.shape[axis] // 2
-    best, cheapest = None, (cells.shape[0] + rim) * (cells.shape[1] + rim)
-    for axis in (0, 1):
-        first, last = _reach(cells, axis)
-        before, after = _costs(first, last, rim), _costs(first[::-1], last[::-1], rim)
-        both = before[:-1] + after[-2::-1]
-        if len(both) and both.min() < cheapest:
-            best, cheapest = (axis, int(both.argmin()) + 1), both.min()
+    if cells.size - np.count_nonzero(cells) <= rim**2 + each:
+        return None  # a cut adds that much, and saves no more than what is not wanted
+    best, cheapest = None, (cells.shape[0] + rim) * (cells.shape[1] + rim) - each
+    for axis, lines in enumerate((cells, cells.T)):
+        costs = _costs_of_cuts(lines, rim)
+        if len(costs) and costs.min() < cheapest:
+            best, cheapest = (axis, int(costs.argmin()) + 1), costs.min()
     return best
 
 
-def _reach(cells: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the last wanted cell of each row (axis 0) or column (1); last is -1 in none."""
-    across, count = 1 - axis, cells.shape[1 - axis]
-    any_here = cells.any(axis=across)
-    first = np.where(any_here, cells.argmax(axis=across), count)
-    last = np.where(any_here, count - 1 - np.flip(cells, across).argmax(axis=across), -1)
-    return first, last
+def _costs_of_cuts(lines: np.ndarray, rim: float) -> np.ndarray:
+    """(n - 1,) cost of the smallest rectangles around what is wanted before and after each cut.
 
-
-def _costs(first: np.ndarray, last: np.ndarray, rim: float) -> np.ndarray:
-    """Cost of the smallest rectangle around what is wanted of the first 1, 2, ... rows."""
-    any_here = last >= 0
-    width = np.maximum.accumulate(last) - np.minimum.accumulate(first) + 1
-    rows = np.arange(1, len(first) + 1)
-    top = any_here.argmax() if any_here.any() else len(first)
-    bottom = np.maximum.accumulate(np.where(any_here, rows, 0))
-    return np.where(width > 0, (bottom - top + rim) * (width + rim), 0.0)
+    lines: (n, length) bool, something wanted in the first and the last of them.
+    """
+    count, length = lines.shape
+    # How far what is wanted reaches down, right, left and up, in each line.
+    reach = np.empty((4, count), int)
+    reach[0] = np.arange(1, count + 1)
+    reach[1] = length - lines[:, ::-1].argmax(axis=1)
+    reach[2] = -lines.argmax(axis=1)
+    reach[3] = reach[0, ::-1]
+    reach[:, ~lines.any(axis=1)] = -length - count
+    before = np.maximum.accumulate(reach[:3, :-1], axis=1) + rim
+    after = np.maximum.accumulate(reach[:0:-1, :0:-1], axis=1)[:, ::-1] + rim
+    return before[0] * (before[1] + before[2] - rim) + after[0] * (after[1] + after[2] - rim)
