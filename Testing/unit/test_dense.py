@@ -98,6 +98,17 @@ def test_windows_have_the_references_answers(networks, side, rows, cols, tile_pi
     assert np.abs(score_windows(pixels, starts, network, WORK) - reference).max() < 1e-4
 
 
+def test_windows_flush_with_the_border_share_their_work_too(networks):
+    def patches(batch):
+        raise AssertionError(f"{len(batch)} patches were evaluated one by one")
+
+    network = replace(networks["detector", 49], patches=patches)
+    pixels = np.random.default_rng(7).normal(0, 0.5, (49 + 24 + 5, 49 + 48 + 7)).astype(np.float32)
+    starts = window_grid(np.ones(pixels.shape, bool), 49)
+    assert (starts % 24 != 0).any()
+    score_windows(pixels, starts, network, WORK)
+
+
 @settings(deadline=None, max_examples=40)
 @given(SIDES, st.integers(0, 60), st.integers(0, 70), TILE_PIXELS, st.integers(0, 2**31))
 def test_pixels_have_the_references_answers(networks, side, rows, cols, tile_pixels, seed):
@@ -231,6 +242,26 @@ def test_no_more_tiles_are_computed_at_a_time_than_there_are_lanes(networks):
     where = np.ones(pixels.shape, bool)
     score_pixels_dense(pixels, where, replace(network, shared=shared), WORK)
     assert most[0] == 3
+
+
+@pytest.mark.parametrize("error", [MemoryError, IndexError])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_fails_in_one_lane_stops_the_others(networks, error, first):
+    begun, own = [], threading.get_ident()
+
+    def shared(pixels):
+        begun.append(pixels.size)
+        if (threading.get_ident() == own) == first:
+            raise error("none left")
+        time.sleep(0.002)
+        return network.shared(pixels)
+
+    network = with_tiles_of(networks["segmentator", 49], 900)
+    pixels = np.zeros((200, 200), np.float32)
+    where = np.ones(pixels.shape, bool)
+    with pytest.raises(error, match="none left"):
+        score_pixels_dense(pixels, where, replace(network, shared=shared), WORK)
+    assert len(begun) < 20
 
 
 def test_what_fails_in_a_lane_is_raised(networks):

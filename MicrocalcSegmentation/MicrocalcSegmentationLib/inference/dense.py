@@ -6,9 +6,11 @@ windows start, and the segmentator answers at every pixel of a tile, and neighbo
 patches share their convolutions. Only tiles that hold windows or candidates are computed.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Semaphore
 
 import numpy as np
 
@@ -24,6 +26,21 @@ SEGMENTATOR_RIM_PX = 16.0
 # Cut finer than that is worth, and then joined: the cuts know nothing of what lies beyond them.
 SEGMENTATOR_CUT_RIM_CELLS = 3.0
 TILE_PX = 400.0  # of answers: what a tile costs besides, most of it in its deeper rims
+MOST_AHEAD = 4  # tiles of a lane that are computed and not yet reported
+
+
+@dataclass(frozen=True)
+class _Lattice:
+    """Patches that start a network's step apart, and their answers, which tiles fill in.
+
+    first_rc: where the patch of answer (0, 0) starts; negative outside the image.
+    wanted: (rows, cols) bool; the other answers stay 0. tiles: that hold what is wanted.
+    """
+
+    first_rc: tuple[int, int]
+    wanted: np.ndarray
+    tiles: list[Tile]
+    answers: np.ndarray
 
 
 def score_windows(
@@ -31,28 +48,28 @@ def score_windows(
 ) -> np.ndarray:
     """(n,) float32: `windows.score_patches`, for windows that overlap by half.
 
-    Windows that start on the lattice of half a side share their work. Those flush with the
-    last row or column need not lie on it, and are evaluated by themselves; so are all of
-    them where half a side is no multiple of the network's stride (N = 29 and 39), for then
-    neighbours meet the poolings in different phases and have little to share.
+    Windows that start a multiple of half a side apart share their work: those flush with
+    the last row or column do so among themselves. Where half a side is no multiple of the
+    network's stride (N = 29 and 39), neighbours meet the poolings in different phases and
+    have little to share; there each is evaluated by itself.
     """
-    architecture = network.architecture
-    step = network.step
-    on_lattice = (starts_rc % step == 0).all(axis=1) & (network.shared is not None)
-    single, cells = starts_rc[~on_lattice], starts_rc[on_lattice] // step
-    until = len(single) / max(len(starts_rc), 1)
-    scores = np.empty(len(starts_rc), np.float32)
-    scores[~on_lattice] = score_patches(
-        pixels, single, architecture, network.patches, work.part(0, until)
-    )
-    if len(cells):
-        wanted = np.zeros(cells.max(axis=0) + 1, bool)
-        wanted[tuple(cells.T)] = True
-        most = max(1, network.pixels_at_once // step**2)
+    if network.shared is None:
+        return score_patches(pixels, starts_rc, network.architecture, network.patches, work)
+    step, most = network.step, max(1, network.pixels_at_once // network.step**2)
+    phase = starts_rc % step @ [step, 1]
+    members, lattices = [phase == one for one in np.unique(phase)], []
+    places = np.empty_like(starts_rc)
+    for on in members:
+        first = starts_rc[on].min(axis=0)
+        places[on] = (starts_rc[on] - first) // step
+        wanted = np.zeros(places[on].max(axis=0) + 1, bool)
+        wanted[tuple(places[on].T)] = True
         tiles = cover(wanted, DETECTOR_RIM_CELLS, most, DETECTOR_EACH_CELLS)
-        around, _ = surrounded(pixels, architecture)
-        answers = _answers(around, wanted.shape, tiles, network, work.part(until, 1))
-        scores[on_lattice] = answers[tuple(cells.T)]
+        lattices.append(_lattice(first, wanted, tiles))
+    _fill(surrounded(pixels, network.architecture)[0], lattices, network, work)
+    scores = np.empty(len(starts_rc), np.float32)
+    for on, lattice in zip(members, lattices, strict=True):
+        scores[on] = lattice.answers[tuple(places[on].T)]
     return scores
 
 
@@ -60,12 +77,10 @@ def score_pixels_dense(
     pixels: np.ndarray, where: np.ndarray, network: Network, work: Work
 ) -> np.ndarray:
     """(rows, cols) float32: `windows.score_pixels`, by a network that shares at step 1."""
-    pixels, _ = surrounded(pixels, network.architecture)
     half = network.architecture.patch_side // 2
-    tiles = pixel_tiles(where, network.pixels_at_once)
-    scores = _answers(pixels, where.shape, tiles, network, work, first=-half)
-    scores[~where] = 0
-    return scores
+    lattice = _lattice((-half, -half), where, pixel_tiles(where, network.pixels_at_once))
+    _fill(surrounded(pixels, network.architecture)[0], [lattice], network, work)
+    return lattice.answers
 
 
 def pixel_tiles(where: np.ndarray, most: int) -> list[Tile]:
@@ -81,46 +96,73 @@ def pixel_tiles(where: np.ndarray, most: int) -> list[Tile]:
     return joined(tiles, SEGMENTATOR_RIM_PX, TILE_PX, most)
 
 
-def _answers(pixels, shape, tiles: list[Tile], network: Network, work: Work, first: int = 0):
-    """(shape) float32 answers of all tiles, 0 outside them.
+def _lattice(first_rc, wanted: np.ndarray, tiles: Iterator[Tile]) -> _Lattice:
+    return _Lattice(tuple(first_rc), wanted, tiles, np.zeros(wanted.shape, np.float32))
 
-    first: row and column at which the patch of answer (0, 0) starts; negative outside.
-    """
+
+def _fill(pixels: np.ndarray, lattices: list[_Lattice], network: Network, work: Work) -> None:
+    """Compute all tiles of the lattices."""
     seen, step = network.architecture.seen_side, network.step
-    answers = np.zeros(shape, np.float32)
 
-    def compute(tile: Tile) -> int:
-        corner = [first + step * start for start in (tile.row, tile.col)]
+    def compute(lattice: _Lattice, tile: Tile) -> int:
+        corner = [
+            first + step * start
+            for first, start in zip(lattice.first_rc, (tile.row, tile.col), strict=True)
+        ]
         extent = [step * (count - 1) + seen for count in (tile.rows, tile.cols)]
-        window = np.s_[tile.row : tile.row + tile.rows, tile.col : tile.col + tile.cols]
-        answers[window] = network.shared(_cut_out(pixels, corner, extent))
-        return tile.rows * tile.cols
+        answers = network.shared(_cut_out(pixels, corner, extent))
+        here = tile.window
+        np.copyto(lattice.answers[here], answers, where=lattice.wanted[here])
+        return np.count_nonzero(lattice.wanted[here])
 
-    total, done = sum(tile.rows * tile.cols for tile in tiles), 0
+    tiles = [(lattice, tile) for lattice in lattices for tile in lattice.tiles]
     # The largest first, so that at the end all lanes finish at about the same time.
-    tiles = sorted(tiles, key=lambda tile: -tile.rows * tile.cols)
-    for cells in _in_lanes(network.lanes, compute, tiles):
-        done += cells
+    tiles.sort(key=lambda one: -one[1].rows * one[1].cols)
+    total, done = sum(np.count_nonzero(lattice.wanted) for lattice in lattices), 0
+    for answers in _in_lanes(network.lanes, compute, tiles):
+        done += answers
         work.progress.report(done / total, work.text)
-    return answers
 
 
-def _in_lanes(lanes: int, compute: Callable[[Tile], int], tiles: list[Tile]) -> Iterator[int]:
-    """What compute gives for each tile, in the order in which they are done.
+def _in_lanes(lanes: int, compute: Callable[..., int], of: list[tuple]) -> Iterator[int]:
+    """The sum of what compute gives for all of these, bit by bit.
 
-    Few are begun ahead, so that whoever stops asking need not wait for many.
+    The caller's own thread is a lane: one that only waits would take a core from the others
+    whenever it is told of a tile. None of the others gets far ahead of what has been given.
     """
-    if lanes == 1:
-        yield from map(compute, tiles)
-        return
-    waiting = iter(tiles)
-    with ThreadPoolExecutor(lanes) as pool:
-        begun = {pool.submit(compute, tile) for tile in islice(waiting, lanes + 1)}
-        while begun:
-            done, begun = wait(begun, return_when=FIRST_COMPLETED)
-            begun |= {pool.submit(compute, tile) for tile in islice(waiting, len(done))}
-            for one in done:
-                yield one.result()
+    waiting, given, ahead = deque(of), deque(), Semaphore(MOST_AHEAD * lanes)
+
+    def next_one() -> tuple | None:
+        try:
+            return waiting.popleft()
+        except IndexError:
+            return None
+
+    def others() -> None:
+        try:
+            while ahead.acquire() and (one := next_one()):
+                given.append(compute(*one))
+        finally:
+            stop()  # where one fails, none goes on
+
+    def stop() -> None:
+        waiting.clear()
+        ahead.release(lanes)
+
+    with ThreadPoolExecutor(max(1, lanes - 1)) as pool:
+        running = [pool.submit(others) for _ in range(lanes - 1)]
+        try:
+            while one := next_one():
+                own, also = compute(*one), len(given)
+                yield own + sum(given.popleft() for _ in range(also))
+                if also:
+                    ahead.release(also)
+        finally:
+            stop()
+        for one in running:
+            one.result()  # raises here what was raised in a thread
+    if given:
+        yield sum(given)
 
 
 def _cut_out(pixels: np.ndarray, corner: list[int], extent: list[int]) -> np.ndarray:
