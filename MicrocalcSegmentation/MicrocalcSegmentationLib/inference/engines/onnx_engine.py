@@ -19,6 +19,7 @@ _GPU_PROVIDERS = {
 }
 _CPU = "CPUExecutionProvider"
 _PATCHES_AT_ONCE = 32  # on a CPU: nearly three times as fast as 2,048, whose maps leave its caches
+_PIXELS_AT_ONCE = 2**17  # of a tile on a CPU: of more, the detector's first maps leave its caches
 MOST_LANES = 16  # each holds a tile's memory, and all together should stay under 2 GiB
 
 _log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ def open_network(model: Model, which: str, device: str, lanes: int | None = None
         return _run(session, pixels[None, None]).reshape(counts)
 
     at_once = pixels_within_budget(architecture, step, device)
+    if device == "cpu":
+        at_once = min(at_once, _PIXELS_AT_ONCE)
     return Network(architecture, patches, shared, step, at_once, lanes)
 
 
