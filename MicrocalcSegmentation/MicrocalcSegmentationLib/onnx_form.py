@@ -18,6 +18,8 @@ from .errors import ModelError
 from .networks import LAYERS, NORMS, POOLED_AFTER, Architecture, affine, fold
 
 OPSET, IR_VERSION = 17, 8  # of 2022, so that old runtimes read them too
+# ONNX Runtime computes six neighbours at a time; the map of a patch is narrower than that.
+SIDE_BY_SIDE = 6
 
 
 def onnx_bytes(
@@ -36,8 +38,7 @@ def onnx_bytes(
         logit = _at_every_pixel(graph, architecture, weights)
     else:
         logit = _strided(graph, architecture, weights, step)
-    probability = graph.add("Sigmoid", logit)
-    graph.add("Reshape", probability, graph.constant([-1]), output="probability")
+    graph.add("Reshape", graph.add("Sigmoid", logit), graph.constant([-1]), output="probability")
     return graph.serialised()
 
 
@@ -45,8 +46,9 @@ def _strided(graph: "_Graph", architecture: Architecture, weights, step: int | N
     """Answers every 4 pixels, or every `step` pixels."""
     x, side = "pixels", architecture.input_side
     apart = None if step is None else step // architecture.stride  # answers, on the last map
+    count, spread = None, {}
     for number, (kernel, bias) in enumerate(fold(weights), 1):
-        x = graph.convolution(x, kernel, bias)
+        x = graph.convolution(x, kernel, bias, **spread)
         side -= kernel.shape[0] - 1
         if number < len(LAYERS):
             x = graph.add("Relu", x)
@@ -55,10 +57,14 @@ def _strided(graph: "_Graph", architecture: Architecture, weights, step: int | N
             side //= 2
         elif apart and number > max(POOLED_AFTER) and side == apart:
             # Each patch now has a block of its own, so what lies between them can be left out.
-            x, apart = graph.blocks(x, side, kernel.shape[-1]), None
+            x, count = graph.blocks(x, side, kernel.shape[-1], SIDE_BY_SIDE)
+            apart, spread = None, {"dilations": [1, SIDE_BY_SIDE]}
     if apart:
         ends = [np.iinfo(np.int64).max] * 2
         x = graph.add("Slice", x, *map(graph.constant, ([0, 0], ends, [2, 3], [apart, apart])))
+    if count:
+        x = graph.add("Reshape", x, graph.constant([-1]))
+        x = graph.add("Slice", x, graph.constant([0]), count)
     return x
 
 
@@ -128,12 +134,25 @@ class _Graph:
         constants = self.constant(kernel.transpose(3, 2, 0, 1)), self.constant(bias)
         return self.add("Conv", x, *constants, kernel_shape=kernel.shape[:2], **attributes)
 
-    def blocks(self, x: str, side: int, channels: int) -> str:
-        """(B, C, r side, c side) -> (B r c, C, side, side)."""
-        x = self.add("SpaceToDepth", x, blocksize=side)  # channels: row, col, C
-        x = self.add("Transpose", x, perm=[0, 2, 3, 1])
-        x = self.add("Reshape", x, self.constant([-1, side, side, channels]))
-        return self.add("Transpose", x, perm=[0, 3, 1, 2])
+    def blocks(self, x: str, side: int, channels: int, many: int) -> tuple[str, str]:
+        """(B, C, r side, c side) -> (ceil(B r c / many), C, side, side many), and [B r c].
+
+        So many blocks side by side, column 0 of each before column 1 of any: a kernel whose
+        taps are `many` columns apart keeps to one block. The last ones are filled up with 0.
+        """
+        x = self.add("Transpose", x, perm=[0, 2, 3, 1])  # channels last, to move them as one
+        x = self.add("Reshape", x, self.constant([0, 0, -1, side * channels]))
+        x = self.add("Reshape", x, self.constant([-1, side, 0, side * channels]))
+        x = self.add("Transpose", x, perm=[0, 2, 1, 3])
+        x = self.add("Reshape", x, self.constant([-1, side**2 * channels]))
+        count = self.add("Shape", x, end=1)
+        short = self.add("Mod", self.add("Neg", count), self.constant([many]))
+        ends = self.add("Concat", self.constant([0, 0]), short, self.constant([0]), axis=0)
+        x = self.add("Pad", x, ends)
+        x = self.add("Reshape", x, self.constant([-1, many, side, side, channels]))
+        x = self.add("Transpose", x, perm=[0, 2, 3, 1, 4])
+        x = self.add("Reshape", x, self.constant([-1, side, side * many, channels]))
+        return self.add("Transpose", x, perm=[0, 3, 1, 2]), count
 
     def serialised(self) -> bytes:
         helper, float32 = self._onnx.helper, self._onnx.TensorProto.FLOAT

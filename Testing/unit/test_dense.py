@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,6 +108,19 @@ def test_windows_flush_with_the_border_share_their_work_too(networks):
     starts = window_grid(np.ones(pixels.shape, bool), 49)
     assert (starts % 24 != 0).any()
     score_windows(pixels, starts, network, WORK)
+
+
+def test_a_graph_answers_images_of_a_batch_one_after_the_other(tmp_path):
+    architecture = Architecture(49, "valid", CHANNELS, 8)
+    opened(tmp_path, architecture, "detector")
+    session = onnxruntime.InferenceSession(tmp_path / "detector-shared.onnx")
+    images = (
+        np.random.default_rng(8).normal(0, 0.5, (3, 1, 46 + 24, 46 + 24 * 4)).astype(np.float32)
+    )
+    together = session.run(None, {"pixels": images})[0]
+    alone = [session.run(None, {"pixels": image[None]})[0] for image in images]
+    assert np.abs(together - np.concatenate(alone)).max() < 1e-6
+    assert together.shape == (3 * 2 * 5,)
 
 
 @settings(deadline=None, max_examples=40)
