@@ -24,7 +24,7 @@ DETECTOR_RIM_CELLS = 0.7
 DETECTOR_EACH_CELLS = 4.0  # what calling the network takes
 SEGMENTATOR_RIM_PX = 16.0
 # Cut finer than that is worth, and then joined: the cuts know nothing of what lies beyond them.
-SEGMENTATOR_CUT_RIM_CELLS = 3.0
+SEGMENTATOR_CUT_RIM_CELLS = SEGMENTATOR_RIM_PX / CELL_PX
 TILE_PX = 400.0  # of answers: what a tile costs besides, most of it in its deeper rims
 MOST_AHEAD = 4  # tiles of a lane that are computed and not yet reported
 
