@@ -66,6 +66,19 @@ def test_a_cluster_has_its_distances_peaks_count_and_extent():
     assert diagonal_mm < specks.cluster_extent_mm[0] < diagonal_mm + 2 * 9 * 0.05
 
 
+def test_what_is_wider_than_two_centimetres_is_a_region_and_no_cluster():
+    string = [(20 + 14 * number, 100) for number in range(40)]
+    pixels = np.pad(noisy(), ((0, 200), (0, 0)), "wrap")
+    mask = np.zeros(pixels.shape, bool)
+    for row, col in string:
+        mask |= disc(pixels.shape, row, col, 4)
+    specks = measure_specks(pixels, np.ones(pixels.shape, bool), mask, SPACING)
+    assert specks.regional_extent_mm == pytest.approx([39 * 14 * 0.05], abs=1.0)
+    for name in ("nearest_mm", "relative_peak", "axis_ratio", "cluster_count"):
+        assert len(getattr(specks, name)) == 0
+    assert len(specks.diameter_mm) == 40
+
+
 def test_long_mcs_have_a_small_axis_ratio():
     assert np.median(measured(SIX, radius_px=8, ratio=0.4).axis_ratio) == pytest.approx(
         0.4, abs=0.07

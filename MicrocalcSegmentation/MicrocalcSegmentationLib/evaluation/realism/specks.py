@@ -7,7 +7,7 @@ from scipy.spatial import KDTree
 from skimage.measure import regionprops
 
 from ...calcifications import Measured, label_calcifications, measure
-from ...clusters import find_clusters
+from ...clusters import REGIONAL_MM, find_clusters
 from ...findings import Calcification
 from ...normalisation import local_statistics
 
@@ -22,6 +22,8 @@ class Specks:
     One per MC in a cluster: nearest_mm, to the next MC's centre; relative_peak, of the
     strongest of the cluster; axis_ratio, minor over major (MCs of some pixels only).
     One per cluster: cluster_count, cluster_extent_mm.
+    What is wider than 2 cm is for BI-RADS a region, no group; readers outlined groups, so of
+    regions there is regional_extent_mm alone.
     """
 
     diameter_mm: np.ndarray
@@ -32,6 +34,7 @@ class Specks:
     axis_ratio: np.ndarray
     cluster_count: np.ndarray
     cluster_extent_mm: np.ndarray
+    regional_extent_mm: np.ndarray
 
 
 def measure_specks(
@@ -50,7 +53,9 @@ def measure_specks(
     heights = np.array([mc.peak_contrast for mc in in_grey])
     regions = regionprops(labels, intensity_image=pixels)
     backgrounds = np.array([region.intensity_max for region in regions]) - heights
-    mcs, clusters = find_clusters(labels, in_deviations, spacing_mm)
+    mcs, found = find_clusters(labels, in_deviations, spacing_mm)
+    clusters = [cluster for cluster in found if cluster.extent_mm <= REGIONAL_MM]
+    regions_mm = [one.extent_mm for one in found if one.extent_mm > REGIONAL_MM]
     own = np.array([mc.cluster for mc in mcs], int)
     axes = np.array([_axis_ratio(region) for region in regions])
     centres_mm = np.array([(mc.row, mc.col) for mc in mcs]).reshape(-1, 2) * spacing_mm
@@ -64,6 +69,7 @@ def measure_specks(
         axis_ratio=_joined([axes[indices][np.isfinite(axes[indices])] for indices in members]),
         cluster_count=np.array([cluster.count for cluster in clusters], float),
         cluster_extent_mm=np.array([cluster.extent_mm for cluster in clusters], float),
+        regional_extent_mm=np.array(regions_mm, float),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from .published import KINDS, SPECKS, SPECTRUM, Range
 from .samples import Sample
 from .separability import STANDS_OUT_FROM, Separation, separate
-from .specks import pooled
+from .specks import Specks, pooled
 from .spectrum import FREQUENCIES, Spectrum
 
 SCHEMA = "microcalc-realism"
@@ -145,7 +145,15 @@ def _speck_rows(kind: str, samples: list[Sample]) -> list[Row]:
             simulated = float(np.percentile(values, percentile)) if len(values) else None
             label = f"{published.label}, {percentile} %"
             rows.append(Row(label, kind, measured, simulated, None, len(values), _NEEDED))
-    return rows
+    return [*rows, _regional_row(kind, all_specks)]
+
+
+def _regional_row(kind: str, specks: Specks) -> Row:
+    """How many are left out of the rows about clusters, which readers' groups have a range for."""
+    regions = len(specks.regional_extent_mm)
+    found = regions + len(specks.cluster_extent_mm)
+    share = regions / found if found else None
+    return Row("wider than 2 cm, in no row above: share", kind, None, share, None, found, _NEEDED)
 
 
 def _cells(row: Row, marks: dict[str, str]) -> tuple[str, ...]:
