@@ -111,6 +111,33 @@ def test_a_recipe_becomes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
             assert np.array_equal(first, second)
 
 
+def test_a_pair_goes_on_from_another_and_a_network_of_no_steps_stays(tmp_path):
+    sizes = {"sheets": 2, "validation_sheets": 1, "sparse_sheets": 2}
+    tiny = Architecture(channels=(4, 4, 4, 4, 4, 4), features=4)
+    first = Recipe("first", architecture=tiny, detector_steps=1, segmentator_steps=1, **sizes)
+    begun = train_pair(first, tmp_path / "first", tmp_path / "work", Silent())
+    going_on = Recipe(
+        "second", start=str(begun.folder), detector_steps=0, segmentator_steps=2, **sizes
+    )
+    made = train_pair(going_on, tmp_path / "second", tmp_path / "work", Silent())
+    assert made.architectures == begun.architectures
+    assert made.training["recipe"]["start"]["sha256"] == begun.digests
+    same = {
+        which: all(
+            np.array_equal(one, made.weights(which)[name])
+            for name, one in begun.weights(which).items()
+        )
+        for which in ("detector", "segmentator")
+    }
+    assert same == {"detector": True, "segmentator": False}
+
+
+def test_a_network_of_no_steps_needs_a_pair_to_stay_from(tmp_path):
+    with pytest.raises(InputError, match="0 steps"):
+        train_pair(Recipe("none", detector_steps=0), tmp_path / "m", tmp_path / "w", Silent())
+    assert not any(tmp_path.iterdir())
+
+
 def test_sheets_of_a_kind_left_out_are_neither_made_nor_learnt_from(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(pool_module, "_make_one", lambda path, seed, *_: made.append(seed))

@@ -379,3 +379,10 @@ def test_wrong_usage_of_the_command_is_named(option, value, says, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["samples", "build", "x", "-o", "y", option, value])
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["detector", "--samples", "s.sqlite"], []])
+def test_no_steps_without_a_pair_to_keep_from_are_wrong_usage(given, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", *given, "-o", "y", "--steps", "0,20"])
+    assert "--steps: 0 keeps a network of --start" in capsys.readouterr().err

@@ -29,6 +29,7 @@ examples:
   microcalc train segmentator --samples samples.sqlite --output my-model --padding same
   microcalc train --output my-model --film-tiles cbis_film_tiles --seed 3
   microcalc train --output without-film --work my-model.work --seed 3 --kinds digital
+  microcalc train --output better --start third --seed 6 --steps 0,2400
   microcalc train --output try --sheets 8 --validation-sheets 2 --sparse-sheets 4 --steps 20,20"""
 _STEPS_ON_SHEETS = (2500, 5000)
 
@@ -54,13 +55,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 2500,5000; about 36 and 47 minutes on one core)",
+        "(default: 2500,5000; about 36 and 47 minutes on one core), 0 to leave one as --start has it",
     )
     parser.add_argument(
         "--kinds",
         type=lambda text: tuple(text.split(",")),
         metavar="KIND,...",
         help="of the images to learn from, as digital or film (default: all)",
+    )
+    parser.add_argument(
+        "--start",
+        metavar="NAME|DIR",
+        help="a model to go on from, as after mining hard negatives; its pair stays in place",
     )
     _add_samples(parser)
     _add_sheets(parser)
@@ -87,9 +93,6 @@ def _add_samples(parser: argparse.ArgumentParser) -> None:
         help="minibatches between looks at the validation patches (default: 200)",
     )
     options.add_precision(group)
-    group.add_argument(
-        "--start", metavar="NAME|DIR", help="a model to begin from, as after mining hard negatives"
-    )
 
 
 def _add_sheets(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +140,8 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.network is None) != (args.samples is None):
         args.wrong_usage("give detector or segmentator, and --samples, together")
+    if 0 in (args.steps or ()) and (args.network or args.start is None):
+        args.wrong_usage("--steps: 0 keeps a network of --start, and of a pair on sheets alone")
     output = args.output.resolve()
     args.work = args.work or output.with_name(output.name + ".work")
     for folder in (output, args.work):
@@ -184,6 +189,7 @@ def _on_sheets(args: argparse.Namespace, output: Path):
         ),
         detector_steps=steps[0],
         segmentator_steps=steps[1],
+        start=args.start,
     )
     with progress_on_stderr(args.quiet) as progress:
         return train_pair(recipe, output, args.work, progress)
@@ -202,7 +208,7 @@ def _tell(args: argparse.Namespace, model) -> None:
 
 
 def _two_counts(text: str) -> tuple[int, int]:
-    parts = [options.positive_count(part) for part in text.split(",")]
+    parts = [options.natural_number(part) for part in text.split(",")]
     if len(parts) > 2:
         raise argparse.ArgumentTypeError(f"{text}: give one whole number, or two as N,M")
     return parts[0], parts[-1]

@@ -3,14 +3,14 @@
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError, ModelError
-from ..model import NETWORKS, Model, read_weights, save_model, write_weights
+from ..model import NETWORKS, Model, load_model, read_weights, save_model, write_weights
 from ..neighbours import reconsider
 from ..networks import Architecture, build
 from ..progress import Part, Progress
@@ -24,6 +24,7 @@ from .windows_passed import Detector, choose_detector_threshold
 
 # Sheets to check on never share a seed with those to learn from.
 VALIDATION_SEEDS_FROM, SPARSE_SEEDS_FROM = 1_000_000, 1_500_000
+GOING_ON_RATE = 5e-4  # what a trained network can bear without forgetting
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Recipe:
     kinds: "digital", "film" or both; sheets of another kind are left out.
     mcs_kept: share of the MCs that the segmentator sees which the detector must pass.
     false_clusters: per 100 cm2 of sparse sheets at the threshold.
+    start: name or folder of a pair whose networks learn on, with its architectures; a network
+        given 0 steps stays what it is. None begins from nothing.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Recipe:
     segmentator_steps: int = 2400
     mcs_kept: float = 0.98
     false_clusters: float = 0.1
+    start: str | None = None
 
 
 def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progress) -> Model:
@@ -61,6 +65,11 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     work_folder keeps the sheets and each finished network, so that a second call goes
     on where the first one stopped. Deterministic for one machine and library version.
     """
+    start = None if recipe.start is None else load_model(recipe.start)
+    if start is not None:
+        recipe = replace(recipe, architecture=_common_architecture(start))
+    elif not (recipe.detector_steps and recipe.segmentator_steps):
+        raise InputError("0 steps leave a network untrained; give a pair to start from")
     if recipe.architecture.padding != "valid":
         raise InputError("this trainer slides over tiles, which needs padding 'valid'")
     if not recipe.kinds or not set(recipe.kinds) <= set(KINDS):
@@ -79,7 +88,7 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     networks, checks = {}, {}
     for which in NETWORKS:
         networks[which], checks[which] = _network(
-            which, recipe, (learnt, held), work_folder, parts[which]
+            which, recipe, start, (learnt, held), work_folder, parts[which]
         )
     progress.report(0.9, "calibrating, and choosing thresholds on sheets not learnt from")
     segment = _dense_scores(networks, recipe)
@@ -120,7 +129,7 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         neighbourhood=neighbourhood,
         operating_points=tuple(points),
         figures={"validation sheets (simulated calcifications)": figures},
-        training=_record(recipe, real, checks),
+        training=_record(recipe, start, real, checks),
     )
     model = save_model(model, networks)
     progress.report(1.0, f"model written to {output}")
@@ -149,21 +158,34 @@ def _real_tissue(recipe: Recipe) -> RealTissue:
     )
 
 
-def _network(which, recipe: Recipe, sheets, work_folder: Path, progress: Progress):
+def _common_architecture(start: Model) -> Architecture:
+    architecture = start.architectures["segmentator"]
+    if start.architectures["detector"] != architecture:
+        raise InputError(f"{start.name}: its two networks differ in shape; this trainer needs one")
+    return architecture
+
+
+def _network(which, recipe: Recipe, start: Model | None, sheets, work_folder: Path, progress):
     """Train one network, or read it when an earlier call has finished it."""
+    steps = recipe.detector_steps if which == "detector" else recipe.segmentator_steps
+    begun = None if start is None else start.network(which, sliding=True)
+    if steps == 0:
+        return begun, []
     of_some = "" if recipe.kinds == KINDS else f"-{'-'.join(recipe.kinds)}"
-    path = work_folder / f"{which}-{recipe.seed}{of_some}.npz"
+    gone_on = "" if start is None else f"-from-{start.name}"
+    path = work_folder / f"{which}-{recipe.seed}{of_some}{gone_on}.npz"
     if path.exists():
         network = build(recipe.architecture, which, sliding=True)
         read_weights(network, path)
         return network, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    steps = recipe.detector_steps if which == "detector" else recipe.segmentator_steps
     schedule = Schedule(steps=steps, seed=recipe.seed)
+    if begun is not None:
+        schedule = replace(schedule, rate=GOING_ON_RATE)
     tiles = tuple(
         Tiles(part, which, recipe.architecture, recipe.seed + number)
         for number, part in enumerate(sheets)
     )
-    network, checks = fit(which, recipe.architecture, tiles, schedule, progress)
+    network, checks = fit(which, recipe.architecture, tiles, schedule, progress, begun)
     path.with_suffix(".json").write_text(json.dumps(checks), encoding="utf-8")
     write_weights(network, path)
     return network, checks
@@ -198,12 +220,14 @@ def _sliding_scores(network, pixels: np.ndarray) -> np.ndarray:
     return np.asarray(network.predict_on_batch(pixels[None, ..., None]))[0, ..., 1]
 
 
-def _record(recipe: Recipe, real: RealTissue, checks: dict) -> dict:
+def _record(recipe: Recipe, start: Model | None, real: RealTissue, checks: dict) -> dict:
     import keras
 
     record = asdict(recipe)
     record["film_tiles"] = f"{len(real.film)} CBIS-DDSM tiles"
     record["digital_backgrounds"] = [path.name for path in real.digital]
+    if start is not None:
+        record["start"] = {"name": start.name, "version": start.version, "sha256": start.digests}
     return {
         "command": "microcalc train",
         "recipe": record,
