@@ -23,10 +23,8 @@ from MicrocalcSegmentationLib.simulation.insertion import (
     insert,
     local_blur_px,
 )
-from MicrocalcSegmentationLib.simulation.lines import Line, draw_lines
 from MicrocalcSegmentationLib.simulation.outline import GRID_MM, VIEWS, depths_cm, outline
 from MicrocalcSegmentationLib.simulation.parenchyma import DENSITIES, gland_share
-from MicrocalcSegmentationLib.simulation.septa import septa_cm
 from MicrocalcSegmentationLib.simulation.texture import coloured_noise
 from MicrocalcSegmentationLib.simulation.visibility import VISIBLE_FROM
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
@@ -139,8 +137,8 @@ def test_clusters_have_the_measured_sizes():
     sizes = [placed.size_mm for members in clusters for placed in members]
     strengths = [one.strength for members in clusters for one in members]
     # Measured on real clusters: 7 to 42 MCs, median 16; diameter 0.16 / 0.24 / 0.88 mm. A reader
-    # counts what can be seen, about two of three that are drawn.
-    assert 16 <= np.median(counts) <= 24
+    # counts what can be seen, about three of five that are drawn.
+    assert 16 <= np.median(counts) <= 26
     assert 0.2 <= np.median(sizes) <= 0.3
     assert np.min(sizes) >= 0.1
     assert np.max(sizes) <= 1.2
@@ -321,30 +319,6 @@ def test_a_window_of_a_breast_is_the_same_breast():
         gaussian_filter(a, 6)[part.breast] for a in (whole.attenuation[inner], part.attenuation)
     ]
     assert np.corrcoef(*smooth)[0, 1] > 0.97
-
-
-def test_lines_are_soft_and_as_strong_as_they_say():
-    path = np.stack([np.linspace(5, 25, 30), np.full(30, 15.0)], axis=1)
-    line = Line(path, 0.3, np.full(30, 0.2))
-    drawn = draw_lines([line], (0.0, 0.0), (600, 600), 0.05)
-    across = drawn[300, 250:350]
-    assert across.max() == pytest.approx(0.2, rel=0.2)
-    half_mm = (across > across.max() / 2).sum() * 0.05
-    assert half_mm == pytest.approx(2.355 * 0.28, rel=0.25)
-    assert drawn[300, :200].max() < 0.005
-
-
-def test_walls_lie_in_gland_and_fat_and_have_no_shading_of_their_own():
-    rng = np.random.default_rng(3)
-    shape = outline("CC", (120.0, 90.0), rng)
-    gland = np.zeros(shape.to_air_mm.shape, np.float32)
-    gland[: len(gland) // 2] = 0.8
-    walls = septa_cm(shape, gland, rng)
-    inside = shape.to_air_mm > 5
-    upper, lower = (np.s_[: len(gland) // 2], np.s_[len(gland) // 2 :])
-    assert walls.min() >= 0
-    assert walls[lower][inside[lower]].std() > 0.01
-    assert walls[upper][inside[upper]].std() > 1.5 * walls[lower][inside[lower]].std()
 
 
 def test_a_window_shows_the_same_place_of_a_field_at_every_spacing():

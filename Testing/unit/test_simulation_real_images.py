@@ -20,7 +20,7 @@ def normal():
 
 
 def test_only_the_places_of_calcifications_change(normal):
-    case = insert_into(normal, Contents(clusters=2, singles=3), 5)
+    case = insert_into(normal, Contents(clusters=2, singles=3, level=8.0), 5)
     changed = case.mammogram.pixels != normal.pixels
     assert case.mask.sum() > 10
     assert (changed | ~case.mask).mean() > 0.999

@@ -8,9 +8,12 @@ from scipy.ndimage import gaussian_filter
 
 from ..bands import in_bands
 from ..resampling import wide_blur
+from . import calcifications
 from .texture import coloured_noise, random_curve
 
 FULL_SCALE = 4095  # 12 bit, as most units store
+# Of clusters, as `calcifications.USUAL_LEVEL`: on film grain hides more of them.
+USUAL_LEVEL = {"digital": calcifications.USUAL_LEVEL, "film": (2.7, 0.97, 0.4)}
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     """
     blur_mm = rng.uniform(0.045, 0.075)
     log_exposure = -gaussian_filter(attenuation, blur_mm / spacing_mm, truncate=3.0)
-    level = rng.uniform(0.0219, 0.034)
+    level = rng.uniform(0.0202, 0.0313)
     grain = (0.4, rng.uniform(1.5, 1.9), 1.2)  # mottle is flat below 1.2 /mm
     noise = coloured_noise(attenuation.shape, spacing_mm, grain, rng)
     log_exposure += np.float32(level) * noise
@@ -59,7 +62,7 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     highest = np.float32(rng.uniform(3.2, 4.0))
     steepness = np.float32(4 * rng.uniform(2.6, 3.8) / 2.303 / highest)
     bright = highest / (1 + np.exp(steepness * (log_exposure - middle)))
-    bright += np.float32(rng.uniform(0.0728, 0.107)) * noise
+    bright += np.float32(rng.uniform(0.0671, 0.0987)) * noise
     bright += _drift(attenuation.shape, rng)[None]
     return Exposure(bright.astype(np.float32), float(blur_mm / spacing_mm))
 
@@ -78,15 +81,15 @@ def presented(
     """-log(signal) as a vendor would show it: (rows, cols) float32 in 0..4095, air 0.
 
     The thinner rim is levelled by most of the fat that it lacks, what is wider than some
-    millimetres flattened to about two fifths, fine detail enhanced, and an S-shaped curve
+    millimetres flattened to about a half, fine detail enhanced, and an S-shaped curve
     laid over. Both shares are set so that spectra fall as on real images for presentation.
     missing_cm: (rows, cols), how much thinner the breast is there.
     """
     levelled = values + np.float32(rng.uniform(0.35, 0.45)) * missing_cm
     # Air lies on a level with the breast, or the rim would shine.
     levelled[~inside] = np.median(levelled[::8, ::8][inside[::8, ::8]])
-    levelled -= np.float32(rng.uniform(0.5, 0.645)) * wide_blur(levelled, 1.6 / spacing_mm)
-    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.45, 1.0))
+    levelled -= np.float32(rng.uniform(0.45, 0.59)) * wide_blur(levelled, 1.6 / spacing_mm)
+    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.53, 1.06))
     inner = levelled[::8, ::8][inside[::8, ::8]]
     low, middle, high = np.percentile(inner, [3, 45, 99.5])
     centre = middle + rng.uniform(0.18, 0.55) * (high - middle)

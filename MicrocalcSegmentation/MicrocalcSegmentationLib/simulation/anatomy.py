@@ -16,10 +16,11 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ..bands import in_bands
 from ..resampling import resize, wide_blur
-from .lines import Line, breast_lines, draw_lines
+from .lines import Line, draw_lines
 from .outline import GRID_MM, Outline, depths_cm, outline
 from .parenchyma import gland_share, lesions_cm, muscle_share
 from .septa import septa_cm
+from .strands import breast_lines
 from .texture import coloured_noise
 
 PHANTOM_VOXEL_MM = 0.2

@@ -20,6 +20,8 @@ _MORPHOLOGY_SHARES = (0.3, 0.15, 0.18, 0.3, 0.07)
 DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
 _DISTRIBUTION_SHARES = (0.76, 0.11, 0.11, 0.015, 0.005)
 _DUST_SHARE = 0.32  # of a cluster: faint ones around the plain ones, as in real clusters
+# Of clusters: strength of their plain MCs in local deviations: median, spread of its logarithm, least.
+USUAL_LEVEL = (3.0, 0.86, 0.8)
 _RAGGED_FROM_MM = 0.4  # the rim of smaller ones is lost in the blur
 SINGLE = "single"
 BENIGN_ONES = ("rim", "popcorn", "milk of calcium", "skin", "large round")
@@ -151,13 +153,14 @@ class Site:
 
     centre_rc: (row, col) in pixels. group: its number. towards: direction of the nipple in
     radians, along which linear and segmental ones run. level: its MCs' typical strength in
-    local deviations; None draws it.
+    local deviations; None draws it, as usual_level says.
     """
 
     centre_rc: tuple[float, float]
     group: int = 1
     towards: float = 0.0
     level: float | None = None
+    usual_level: tuple[float, float, float] = USUAL_LEVEL
 
 
 def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
@@ -170,7 +173,8 @@ def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
     distribution = str(rng.choice(DISTRIBUTIONS, p=_DISTRIBUTION_SHARES))
     direction = site.towards + rng.normal(0, 0.4)
     offsets_mm = _offsets(distribution, _count(morphology, rng), direction, rng)
-    drawn = float(np.clip(rng.lognormal(np.log(3.0), 0.86), 0.5, 16))
+    median, spread, least = site.usual_level
+    drawn = float(np.clip(rng.lognormal(np.log(median), spread), least, 16))
     level = drawn if site.level is None else site.level
     size = {"amorphous": 0.22, "punctate": 0.24, "coarse heterogeneous": 0.6}.get(
         morphology, SIZE_MEDIAN_MM
@@ -185,16 +189,16 @@ def _count(morphology: str, rng) -> int:
     not all can be seen, and more in amorphous ones.
     """
     middle = 31 if morphology == "amorphous" else 22
-    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 14, 54))
+    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 17, 54))
 
 
 def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray:
     """(count, 2) row and column in mm about the centre, at least 0.45 mm apart."""
     long_mm, wide_mm = {
-        "grouped": (rng.uniform(5.2, 6.6), rng.uniform(2, 4.2)),
-        "linear": (rng.uniform(4.7, 5.9), rng.uniform(0.4, 0.9)),
-        "segmental": (rng.uniform(4.7, 5.9), rng.uniform(2, 4)),
-        "regional": (rng.uniform(11, 20), rng.uniform(9, 16)),
+        "grouped": (rng.uniform(5.2, 6.3), rng.uniform(2, 4.2)),
+        "linear": (rng.uniform(5.0, 6.0), rng.uniform(0.4, 0.9)),
+        "segmental": (rng.uniform(5.0, 6.0), rng.uniform(2, 4)),
+        "regional": (rng.uniform(13, 20), rng.uniform(10, 16)),
         "diffuse": (rng.uniform(25, 40), rng.uniform(20, 35)),
     }[distribution]
     if distribution in ("regional", "diffuse"):
@@ -203,7 +207,7 @@ def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray
     for _ in range(40 * count):
         if len(places) == count:
             break
-        along, across = rng.normal(0, 0.7, 2)
+        along, across = rng.normal(0, 0.9, 2)
         if np.hypot(along, across) > 1:
             continue
         # A segment narrows towards the nipple.
@@ -225,9 +229,9 @@ def _member(place, look: _Look, group: int, rng) -> Placed:
     size = float(np.clip(rng.lognormal(np.log(look.size_mm), spread), *SIZE_RANGE_MM))
     if rng.random() < _DUST_SHARE:
         strength *= rng.uniform(0.44, 0.75)
-    shape: dict = {"elongation": rng.uniform(0.62, 0.9)}
+    shape: dict = {"elongation": rng.uniform(0.6, 0.86)}
     if look.morphology == "punctate":
-        shape = {"elongation": rng.uniform(0.65, 0.92)}
+        shape = {"elongation": rng.uniform(0.62, 0.87)}
     elif look.morphology == "amorphous":
         strength *= 0.9
         shape |= {"lumps": int(rng.integers(1, 4))}

@@ -103,7 +103,8 @@ def simulate_case(seed: int, options: CaseOptions | None = None) -> SimulatedCas
     rendered = anatomy.render(breast, shape, spacing, rng)
     expose = acquisition.expose_film if options.kind == "film" else acquisition.expose_digital
     exposure = expose(rendered.attenuation, spacing, rng)
-    contents = Contents(options.clusters, options.singles, options.level)
+    usual = acquisition.USUAL_LEVEL[options.kind]
+    contents = Contents(options.clusters, options.singles, options.level, usual)
     placed = calcify(breast, spacing, contents, rng)
     ground = Ground(exposure.values, rendered.breast, spacing, exposure.blur_px)
     inserted = insert(ground, placed, rng)

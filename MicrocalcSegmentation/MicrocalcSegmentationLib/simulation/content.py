@@ -7,26 +7,29 @@ import numpy as np
 
 from . import calcifications
 from .anatomy import Breast
-from .calcifications import BENIGN_ONES, Placed, Site
-from .lines import vascular_paths
+from .calcifications import BENIGN_ONES, USUAL_LEVEL, Placed, Site
+from .strands import vascular_paths
 from .outline import GRID_MM
 
 CLUSTER_SHARES = (0.3, 0.35, 0.2, 0.15)  # of breasts with 0, 1, 2, 3 clusters
 VASCULAR_SHARE = 0.15  # of breasts; 0.1 to 0.4 with age
 _FROM_SKIN_MM = 6.0
 _APART_MM = 25.0  # clusters that are nearer are one cluster to a reader
+_DRAWS = 10  # before a cluster may lie nearer
 
 
 @dataclass(frozen=True)
 class Contents:
     """What a breast holds. clusters, singles: how many; None draws.
 
-    level: typical strength of clusters' MCs in local deviations; None draws for each.
+    level: typical strength of clusters' MCs in local deviations; None draws for each,
+    as `usual_level` says.
     """
 
     clusters: int | None = None
     singles: int | None = None
     level: float | None = None
+    usual_level: tuple[float, float, float] = USUAL_LEVEL
 
 
 def calcify(breast: Breast, spacing_mm: float, contents: Contents, rng) -> list[Placed]:
@@ -52,7 +55,8 @@ def calcify(breast: Breast, spacing_mm: float, contents: Contents, rng) -> list[
         centres.append(centre)
         down, out = np.array(breast.outline.nipple_mm) - centre
         towards = float(np.arctan2(down, out))
-        site = Site(tuple(centre / spacing_mm), number, towards, contents.level)
+        levels = contents.level, contents.usual_level
+        site = Site(tuple(centre / spacing_mm), number, towards, *levels)
         placed += calcifications.cluster(site, spacing_mm, rng)
     for _ in range(singles):
         placed.append(calcifications.single(anywhere() / spacing_mm, rng))
@@ -67,7 +71,8 @@ def calcify(breast: Breast, spacing_mm: float, contents: Contents, rng) -> list[
 
 
 def _apart(anywhere: Callable[[], np.ndarray], others: list[np.ndarray]) -> np.ndarray:
-    """A place away from the others, if a few draws find one."""
-    draws = [anywhere() for _ in range(10)]
-    far = (one for one in draws if all(np.hypot(*(one - other)) > _APART_MM for other in others))
-    return next(far, draws[0])
+    """A place away from the others; where the breast has little room, the farthest of a few."""
+    draws = [anywhere() for _ in range(_DRAWS)]
+    apart = [min((np.hypot(*(one - other)) for other in others), default=np.inf) for one in draws]
+    far = (one for one, least in zip(draws, apart, strict=True) if least > _APART_MM)
+    return next(far, draws[int(np.argmax(apart))])

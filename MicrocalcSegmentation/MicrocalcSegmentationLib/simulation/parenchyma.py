@@ -8,12 +8,15 @@ give the overlapping clouds, holes and edges of a mammogram.
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from ..resampling import resize
 from .outline import CONVERGENCE_MM, GRID_MM, Outline
 from .texture import coloured_noise
 
 DENSITIES = ("A", "B", "C", "D")  # BI-RADS: almost fatty to extremely dense
 _MEAN_SHARE = {"A": (0.03, 0.08), "B": (0.08, 0.22), "C": (0.22, 0.48), "D": (0.45, 0.75)}
 _CANVAS_MM = 0.25
+_BEND_MM, _BEND_LENGTH_MM = (1.0, 2.5), 30.0  # deviation and length of the bends
+_BENDS_EVERY = 8  # of the grid's points
 
 
 def gland_share(shape: Outline, density: str, rng) -> np.ndarray:
@@ -22,8 +25,8 @@ def gland_share(shape: Outline, density: str, rng) -> np.ndarray:
     slabs = int(rng.integers(5, 10))
     bias = _envelope(shape, rng)
     softness = rng.uniform(0.3, 0.9)
-    stretch = rng.uniform(1.1, 2.0)
-    roughness = rng.uniform(3.8, 4.4)
+    stretch = rng.uniform(1.0, 1.6)
+    roughness = rng.uniform(3.95, 4.55)
     heights = [
         frame.field((1.5, roughness, 0.08), stretch, rng) + bias + rng.normal(0, 0.25)
         for _ in range(slabs)
@@ -70,6 +73,13 @@ def _envelope(shape: Outline, rng) -> np.ndarray:
     return np.maximum(bias, -5).astype(np.float32)
 
 
+def _bends_mm(shape: tuple[int, int], rng) -> np.ndarray:
+    """(rows, cols) float32: by how much tissue has shifted, smooth over about a centimetre."""
+    coarse = tuple(size // _BENDS_EVERY + 2 for size in shape)
+    bends = coloured_noise(coarse, _BENDS_EVERY * GRID_MM, (0.5, 6.0, 1 / _BEND_LENGTH_MM), rng)
+    return rng.uniform(*_BEND_MM) * resize(bends, shape)
+
+
 class Frame:
     """Coordinates along and across the lines that run to a point beyond the nipple."""
 
@@ -84,10 +94,17 @@ class Frame:
         self._across = (across - across.min()) / _CANVAS_MM
 
     def field(self, exponents, stretch: float, rng) -> np.ndarray:
-        """Noise of deviation 1, its structures `stretch` times as long as wide."""
-        size = tuple(int(c.max()) + 3 for c in (self._along, self._across))
+        """Noise of deviation 1, its structures `stretch` times as long as wide.
+
+        They are bent, each field's otherwise: else all tissue would run in streaks.
+        """
+        places = [
+            np.maximum(place + _bends_mm(place.shape, rng) / _CANVAS_MM, 0)
+            for place in (self._along, self._across)
+        ]
+        size = tuple(int(place.max()) + 3 for place in places)
         canvas = coloured_noise(size, _CANVAS_MM, exponents, rng, (stretch, np.pi / 2))
-        return map_coordinates(canvas, [self._along, self._across], order=1, mode="nearest")
+        return map_coordinates(canvas, places, order=1, mode="nearest")
 
 
 def muscle_share(shape: Outline, rng) -> np.ndarray:
@@ -114,7 +131,7 @@ def muscle_share(shape: Outline, rng) -> np.ndarray:
     edge = edge + wave * 0.8 * (edge > 0)
     share = np.clip((edge - out) / rng.uniform(1.5, 5.0), 0, 1) * rng.uniform(0.2, 0.55)
     fibres = coloured_noise((rows, cols), GRID_MM, (2.2, 3.2, 0.3), rng, (6.0, np.pi / 2 + 0.45))
-    return np.clip(share * (1 + 0.05 * fibres), 0, 1).astype(np.float32)
+    return np.clip(share * (1 + 0.03 * fibres), 0, 1).astype(np.float32)
 
 
 def lesions_cm(shape: Outline, rng) -> np.ndarray:
