@@ -16,7 +16,7 @@ from MicrocalcSegmentationLib.training.fit import (
     fit,
     segmentator_target,
 )
-from MicrocalcSegmentationLib.training.pair import Recipe, train_pair
+from MicrocalcSegmentationLib.training.pair import Recipe, halfway, train_pair
 from MicrocalcSegmentationLib.training.sheets import (
     DIGITAL,
     FILM,
@@ -130,6 +130,13 @@ def test_a_pair_goes_on_from_another_and_a_network_of_no_steps_stays(tmp_path):
         for which in ("detector", "segmentator")
     }
     assert same == {"detector": True, "segmentator": False}
+
+
+def test_a_network_that_goes_on_ends_halfway():
+    before, after = [np.zeros(2, np.float32)], [np.array([1, 3], np.float32)]
+    (mean,) = halfway(before, after)
+    assert mean.dtype == np.float32
+    assert mean.tolist() == [0.5, 1.5]
 
 
 def test_a_network_of_no_steps_needs_a_pair_to_stay_from(tmp_path):
