@@ -21,7 +21,7 @@ DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
 _DISTRIBUTION_SHARES = (0.76, 0.11, 0.11, 0.015, 0.005)
 _DUST_SHARE = 0.32  # of a cluster: faint ones around the plain ones, as in real clusters
 # Of clusters: strength of their plain MCs in local deviations: median, spread of its logarithm, least.
-USUAL_LEVEL = (3.0, 0.86, 0.8)
+USUAL_LEVEL = (3.0, 0.86, 1.1)
 _RAGGED_FROM_MM = 0.4  # the rim of smaller ones is lost in the blur
 SINGLE = "single"
 BENIGN_ONES = ("rim", "popcorn", "milk of calcium", "skin", "large round")
@@ -228,7 +228,7 @@ def _member(place, look: _Look, group: int, rng) -> Placed:
     spread = 0.25 if look.morphology in ("punctate", "amorphous") else SIZE_LOG_SIGMA
     size = float(np.clip(rng.lognormal(np.log(look.size_mm), spread), *SIZE_RANGE_MM))
     if rng.random() < _DUST_SHARE:
-        strength *= rng.uniform(0.44, 0.75)
+        strength *= rng.uniform(0.48, 0.75)
     shape: dict = {"elongation": rng.uniform(0.6, 0.86)}
     if look.morphology == "punctate":
         shape = {"elongation": rng.uniform(0.62, 0.87)}
