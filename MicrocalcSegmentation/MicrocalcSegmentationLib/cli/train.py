@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 2500,5000; about 36 and 47 minutes on one core), 0 to leave one as --start has it",
+        "(default: 2500,5000; about 36 and 47 minutes on one core), "
+        "0 to leave one as --start has it",
     )
     parser.add_argument(
         "--kinds",

@@ -20,7 +20,8 @@ _MORPHOLOGY_SHARES = (0.3, 0.15, 0.18, 0.3, 0.07)
 DISTRIBUTIONS = ("grouped", "linear", "segmental", "regional", "diffuse")
 _DISTRIBUTION_SHARES = (0.76, 0.11, 0.11, 0.015, 0.005)
 _DUST_SHARE = 0.32  # of a cluster: faint ones around the plain ones, as in real clusters
-# Of clusters: strength of their plain MCs in local deviations: median, spread of its logarithm, least.
+# Of clusters, the strength of their plain MCs in local deviations: median, spread of its
+# logarithm, least.
 USUAL_LEVEL = (3.0, 0.86, 1.1)
 _RAGGED_FROM_MM = 0.4  # the rim of smaller ones is lost in the blur
 SINGLE = "single"
@@ -185,8 +186,8 @@ def cluster(site: Site, spacing_mm: float, rng) -> list[Placed]:
 
 
 def _count(morphology: str, rng) -> int:
-    """Readers saw 7 to 42 MCs (median 16) in eleven real clusters; a third more are drawn, for
-    not all can be seen, and more in amorphous ones.
+    """Readers saw 7 to 42 MCs (median 16) in eleven real clusters; half as many again are
+    drawn, for not all can be seen, and more in amorphous ones.
     """
     middle = 31 if morphology == "amorphous" else 22
     return int(np.clip(rng.lognormal(np.log(middle), 0.5), 17, 54))

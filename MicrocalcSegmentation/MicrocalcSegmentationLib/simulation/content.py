@@ -8,8 +8,8 @@ import numpy as np
 from . import calcifications
 from .anatomy import Breast
 from .calcifications import BENIGN_ONES, USUAL_LEVEL, Placed, Site
-from .strands import vascular_paths
 from .outline import GRID_MM
+from .strands import vascular_paths
 
 CLUSTER_SHARES = (0.3, 0.35, 0.2, 0.15)  # of breasts with 0, 1, 2, 3 clusters
 VASCULAR_SHARE = 0.15  # of breasts; 0.1 to 0.4 with age
