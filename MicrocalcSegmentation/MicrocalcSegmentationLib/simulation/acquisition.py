@@ -53,7 +53,7 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     """
     blur_mm = rng.uniform(0.045, 0.075)
     log_exposure = -gaussian_filter(attenuation, blur_mm / spacing_mm, truncate=3.0)
-    level = rng.uniform(0.0202, 0.0313)
+    level = rng.uniform(0.0222, 0.0344)
     grain = (0.4, rng.uniform(1.5, 1.9), 1.2)  # mottle is flat below 1.2 /mm
     noise = coloured_noise(attenuation.shape, spacing_mm, grain, rng)
     log_exposure += np.float32(level) * noise
@@ -62,7 +62,7 @@ def expose_film(attenuation: np.ndarray, spacing_mm: float, rng) -> Exposure:
     highest = np.float32(rng.uniform(3.2, 4.0))
     steepness = np.float32(4 * rng.uniform(2.6, 3.8) / 2.303 / highest)
     bright = highest / (1 + np.exp(steepness * (log_exposure - middle)))
-    bright += np.float32(rng.uniform(0.0671, 0.0987)) * noise
+    bright += np.float32(rng.uniform(0.0738, 0.1086)) * noise
     bright += _drift(attenuation.shape, rng)[None]
     return Exposure(bright.astype(np.float32), float(blur_mm / spacing_mm))
 
@@ -89,7 +89,7 @@ def presented(
     # Air lies on a level with the breast, or the rim would shine.
     levelled[~inside] = np.median(levelled[::8, ::8][inside[::8, ::8]])
     levelled -= np.float32(rng.uniform(0.45, 0.59)) * wide_blur(levelled, 1.6 / spacing_mm)
-    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.53, 1.06))
+    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.5, 1.03))
     inner = levelled[::8, ::8][inside[::8, ::8]]
     low, middle, high = np.percentile(inner, [3, 45, 99.5])
     centre = middle + rng.uniform(0.18, 0.55) * (high - middle)
