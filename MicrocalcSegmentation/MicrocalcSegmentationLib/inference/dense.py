@@ -96,7 +96,7 @@ def pixel_tiles(where: np.ndarray, most: int) -> list[Tile]:
     return joined(tiles, SEGMENTATOR_RIM_PX, TILE_PX, most)
 
 
-def _lattice(first_rc, wanted: np.ndarray, tiles: Iterator[Tile]) -> _Lattice:
+def _lattice(first_rc, wanted: np.ndarray, tiles: list[Tile]) -> _Lattice:
     return _Lattice(tuple(first_rc), wanted, tiles, np.zeros(wanted.shape, np.float32))
 
 

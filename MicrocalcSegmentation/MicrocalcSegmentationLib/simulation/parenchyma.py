@@ -74,7 +74,7 @@ def _envelope(shape: Outline, rng) -> np.ndarray:
 
 
 def _bends_mm(shape: tuple[int, int], rng) -> np.ndarray:
-    """(rows, cols) float32: by how much tissue has shifted, smooth over about a centimetre."""
+    """(rows, cols) float32: by how much tissue has shifted, smooth over some centimetres."""
     coarse = tuple(size // _BENDS_EVERY + 2 for size in shape)
     bends = coloured_noise(coarse, _BENDS_EVERY * GRID_MM, (0.5, 6.0, 1 / _BEND_LENGTH_MM), rng)
     return rng.uniform(*_BEND_MM) * resize(bends, shape)

@@ -10,7 +10,7 @@ import numpy as np
 from .outline import GRID_MM, Outline
 from .parenchyma import Frame
 
-_KINDS = 3  # of lobules; fewer make no joints
+_KINDS = 3  # of lobules: fewer make no joints, and `_walls` compares just so many
 
 
 def septa_cm(shape: Outline, gland: np.ndarray, rng) -> np.ndarray:
