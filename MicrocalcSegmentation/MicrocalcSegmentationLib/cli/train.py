@@ -67,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start",
         metavar="NAME|DIR",
-        help="a model to go on from, as after mining hard negatives; its pair stays in place",
+        help="a model to go on from, as after mining hard negatives; it stays what it is. On "
+        "sheets, the new weights are the mean of its own and those that they were led to",
     )
     _add_samples(parser)
     _add_sheets(parser)
