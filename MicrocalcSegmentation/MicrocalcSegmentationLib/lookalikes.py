@@ -32,6 +32,7 @@ ON_BAND_FEWEST = 6  # calcifications that lie on a bright band of the image
 ON_BAND_MM = 0.8  # from its middle line; two walls are 1 to 3 mm apart, seen as one band
 ON_BAND_REACH_MM = 4.0
 BAND_HEIGHT = 2.6  # over the typical one around; on film 2.7 to 4.3 along vessels, else to 2.4
+ON_BAND_SHARE = 0.6  # of a group, at least, where the band stands out by more than it needs to
 SLENDER = 0.3  # of a group's spread across to the one along
 FAINT = 0.4  # median probability; along real vessels 0.1 to 0.3, in a bright linear cluster 0.9
 SLENDER_FEWEST, SLENDER_AT_MOST = 3, 0.5  # a look ahead, that dividing regions may bear out
@@ -112,11 +113,11 @@ def is_on_band(positions_mm: np.ndarray, bands: Bands) -> np.ndarray:
     if not len(bands.places_mm):
         return nothing
     away_mm, nearest = KDTree(bands.places_mm).query(positions_mm)
-    on = away_mm <= ON_BAND_MM
+    on, height = away_mm <= ON_BAND_MM, bands.heights[nearest].mean()
     follows = (
-        on.mean() >= MEMBER_SHARE
+        height >= BAND_HEIGHT
+        and on.mean() >= max(ON_BAND_SHARE, MEMBER_SHARE * BAND_HEIGHT / height)
         and pdist(positions_mm[on]).max() >= ON_BAND_REACH_MM
-        and bands.heights[nearest].mean() >= BAND_HEIGHT
     )
     return on if follows else nothing
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from MicrocalcSegmentationLib.findings import Calcification
-from MicrocalcSegmentationLib.lookalikes import mark_vascular
-from MicrocalcSegmentationLib.vessels import bands_around
+from MicrocalcSegmentationLib.lookalikes import is_on_band, mark_vascular
+from MicrocalcSegmentationLib.vessels import Bands, bands_around
 from scipy.ndimage import gaussian_filter
 
 SPACING = (0.1, 0.1)
@@ -69,6 +69,16 @@ def test_a_round_cluster_on_the_band_is_none(seed):
     middle = path(np.array([22.0]))[0]
     disc = middle + reach[:, None] * np.stack([np.sin(turn), np.cos(turn)], axis=1)
     assert share_vascular(disc, with_band(tissue(seed))) == 0
+
+
+@pytest.mark.parametrize(
+    ("height", "off", "found"), [(2.7, 3, 9), (2.7, 4, 0), (3.5, 4, 8), (9, 6, 0)]
+)
+def test_the_more_a_band_stands_out_the_more_dots_may_lie_beside_it(height, off, found):
+    places = np.stack([np.zeros(120), np.linspace(0, 12, 120)], axis=1)
+    dots_mm = np.stack([np.zeros(12), np.linspace(1, 11, 12)], axis=1)
+    dots_mm[:off, 0] = 1.2
+    assert is_on_band(dots_mm, Bands(places, np.full(120, height))).sum() == found
 
 
 def test_a_line_of_dots_across_the_band_is_none():
