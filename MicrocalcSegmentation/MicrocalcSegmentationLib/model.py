@@ -19,6 +19,7 @@ from .errors import ModelError
 from .neighbours import Neighbourhood
 from .networks import Architecture, build, build_dense, fold
 from .onnx_form import onnx_bytes
+from .outlines import Outline
 
 if TYPE_CHECKING:
     import keras
@@ -52,6 +53,7 @@ class Model:
     figures, training: what the pair reached, and how it was made; for people to read.
     digests: SHA-256 of each file by its name.
     neighbourhood: how much a candidate's neighbours count; None where they do not.
+    outline: where a candidate ends, by the image as well; None goes by the probability alone.
     operating_points: what other thresholds give, the lowest first; empty where not measured.
     opened: what engines have opened of it, so that many images open it once.
     """
@@ -66,6 +68,7 @@ class Model:
     training: dict = field(default_factory=dict)
     digests: dict = field(default_factory=dict)
     neighbourhood: Neighbourhood | None = None
+    outline: Outline | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
     opened: dict = field(default_factory=dict, repr=False, compare=False)
 
@@ -142,6 +145,7 @@ def load_model(name: str | Path | None = None) -> Model:
             threshold=float(manifest["threshold"]),
             detector_threshold=float(manifest["detector_threshold"]),
             neighbourhood=_neighbourhood(manifest.get("neighbourhood")),
+            outline=_outline(manifest.get("outline")),
             operating_points=tuple(
                 OperatingPoint(**point) for point in manifest.get("operating_points", ())
             ),
@@ -213,6 +217,7 @@ def _write_manifest(model: Model) -> None:
         "threshold": model.threshold,
         "detector_threshold": model.detector_threshold,
         "neighbourhood": model.neighbourhood and asdict(model.neighbourhood),
+        "outline": model.outline and asdict(model.outline),
         "operating_points": [asdict(point) for point in model.operating_points],
         "networks": networks,
         "training": model.training,
@@ -288,7 +293,13 @@ def _architecture(entry: dict) -> Architecture:
 
 
 def _neighbourhood(entry: dict | None) -> Neighbourhood | None:
-    return entry and Neighbourhood(**{name: float(value) for name, value in entry.items()})
+    # Earlier trainers put a share there, from which an MC was drawn.
+    known = {name: float(value) for name, value in (entry or {}).items() if name != "drawn"}
+    return Neighbourhood(**known) if known else None
+
+
+def _outline(entry: dict | None) -> Outline | None:
+    return entry and Outline(tuple(tuple(map(float, row)) for row in entry["weights"]))
 
 
 def _shipped() -> Path:

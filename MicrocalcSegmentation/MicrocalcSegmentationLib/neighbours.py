@@ -14,11 +14,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from .calcifications import centroids, find_boxes, label_calcifications, places_of
+from .outlines import HALF, Outline, Shapes, shapes_of
 from .settings import METHOD_SPACING_MM, Settings
 
 FLOOR = 0.03  # the segmentator's probability; below, a pixel belongs to no candidate
 OUTLINE = 0.2  # of the highest probability near by: where a candidate ends
-DRAWN = 0.5  # of the same, for models that learnt no share: blur leaves an edge at half its height
 OUTLINE_PX = 13  # near by: 0.3 mm to each side
 NEAR_MM, FAR_MM = 2.5, 10.0  # standard deviations of the two neighbourhoods
 CELL_PX = 10  # neighbours are counted on a grid of 0.5 mm
@@ -32,14 +32,12 @@ class Neighbourhood:
     own: logit of the segmentator's highest probability in the candidate. n(s): log(1 + e /
     0.3), e being the expected number of MCs among the other candidates (the sum of their
     probabilities), each weighted by a Gaussian of its distance with standard deviation s.
-    drawn: share of that highest probability from which a pixel is drawn as part of the MC.
     """
 
     slope: float
     near: float
     far: float
     shift: float
-    drawn: float = DRAWN
 
 
 @dataclass(frozen=True)
@@ -56,42 +54,64 @@ class Candidates:
     highest: np.ndarray
     evidence: np.ndarray
 
-    def drawn(self, share: float) -> np.ndarray:
-        """(rows, cols) int32: what of each candidate has that share of its height, by number.
+    def shapes(self, values: np.ndarray) -> Shapes:
+        """Their pixels, in the order of `places_of(labels)`, and what tells where they end.
 
-        All of it where that is in pieces, which would count as several MCs, or so small that
-        it could be lost on an image of coarser pixels.
+        values: (rows, cols) the image, in deviations of its local texture.
         """
         places = places_of(self.labels)
-        numbers, heights, highest = (
-            values.ravel()[places] for values in (self.labels, self.heights, self.highest)
+        numbers, heights, highest, values = (
+            array.ravel()[places] for array in (self.labels, self.heights, self.highest, values)
         )
-        within = heights >= share * highest
+        return shapes_of(numbers - 1, heights / highest, values, self.evidence[:, 0])
+
+    def drawn(self, values: np.ndarray, outline: Outline | None = None) -> np.ndarray:
+        """(rows, cols) int32: what is drawn of each candidate, by number.
+
+        Without an outline what has half of its probability; that too where the outline leaves
+        pieces, which would count as several MCs, or so little that it could be lost on an image
+        of coarser pixels; and all of it where half leaves such.
+        """
+        shapes = self.shapes(values)
+        kept = self._mended(shapes.share >= HALF, np.ones(len(shapes.share), bool))
+        if outline is not None:
+            kept = self._mended(outline.holds(shapes), kept)
+        places = places_of(self.labels)[kept]
+        drawn = np.zeros_like(self.labels)
+        drawn.ravel()[places] = self.labels.ravel()[places]
+        return drawn
+
+    def _mended(self, within: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+        """(p,) bool: within, but otherwise for candidates of which that is in pieces or little."""
+        places = places_of(self.labels)
+        numbers = self.labels.ravel()[places]
         core = np.zeros(self.labels.shape, bool)
         core.ravel()[places[within]] = True
-        count = int(numbers.max(initial=0)) + 1
+        count = len(self.evidence) + 1
         parts = label_calcifications(core, (1.0, 1.0), 0.0).ravel()[places[within]]
         owners = np.zeros(int(parts.max(initial=0)) + 1, int)
         owners[parts] = numbers[within]
         pieces = np.bincount(owners, minlength=count)
         area_mm2 = np.bincount(numbers[within], minlength=count) * METHOD_SPACING_MM**2
-        whole = (pieces > 1) | (area_mm2 < 2 * Settings().min_mc_area_mm2)
-        kept = within | whole[numbers]
-        drawn = np.zeros_like(self.labels)
-        drawn.ravel()[places[kept]] = numbers[kept]
-        return drawn
+        broken = (pieces > 1) | (area_mm2 < 2 * Settings().min_mc_area_mm2)
+        return np.where(broken[numbers], otherwise, within)
 
 
 def reconsider(
-    probability: np.ndarray, inside: np.ndarray, neighbourhood: Neighbourhood
+    probability: np.ndarray,
+    values: np.ndarray,
+    inside: np.ndarray,
+    neighbourhood: Neighbourhood,
+    outline: Outline | None = None,
 ) -> np.ndarray:
     """(rows, cols) float32: each candidate's probability in the light of its neighbours.
 
-    probability: the segmentator's, (rows, cols) float32 on the method's grid. inside: bool,
-    the breast. The result is the same all over what is drawn of a candidate, and 0 outside.
+    probability: the segmentator's, (rows, cols) float32 on the method's grid. values: the
+    image there, in local deviations. inside: bool, the breast. The result is the same all over
+    what is drawn of a candidate, and 0 outside.
     """
     found = find_candidates(probability, inside)
-    drawn = found.drawn(neighbourhood.drawn)
+    drawn = found.drawn(values, outline)
     weights = np.array([neighbourhood.slope, neighbourhood.near, neighbourhood.far])
     logits = found.evidence @ weights + neighbourhood.shift
     result = np.zeros(probability.shape, np.float32)

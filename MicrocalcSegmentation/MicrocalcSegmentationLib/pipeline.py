@@ -87,7 +87,9 @@ def score(
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
     probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.98))
     if _weighs_neighbours(model, settings):
-        probability = reconsider(probability, working.inside, model.neighbourhood)
+        probability = reconsider(
+            probability, working.values, working.inside, model.neighbourhood, model.outline
+        )
     return _on_own_grid(mammogram, breast, working, (candidates, probability), (model, settings))
 
 

@@ -6,7 +6,9 @@ import pytest
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.model import load_model
 from MicrocalcSegmentationLib.networks import Architecture
+from MicrocalcSegmentationLib.outlines import Outline
 from MicrocalcSegmentationLib.progress import Silent
+from MicrocalcSegmentationLib.training import pair as pair_module
 from MicrocalcSegmentationLib.training import pool as pool_module
 from MicrocalcSegmentationLib.training.fit import (
     RIM_REACH_PX,
@@ -130,6 +132,24 @@ def test_a_pair_goes_on_from_another_and_a_network_of_no_steps_stays(tmp_path):
         for which in ("detector", "segmentator")
     }
     assert same == {"detector": True, "segmentator": False}
+
+
+def test_with_no_steps_at_all_only_the_outline_of_a_pair_is_learnt(tmp_path, monkeypatch):
+    sizes = {"sheets": 2, "validation_sheets": 2, "sparse_sheets": 2}
+    tiny = Architecture(channels=(4, 4, 4, 4, 4, 4), features=4)
+    first = Recipe("first", architecture=tiny, detector_steps=1, segmentator_steps=1, **sizes)
+    begun = train_pair(first, tmp_path / "first", tmp_path / "work", Silent())
+    learnt = Outline(((0.5, 1.0, -1.0),) * 5)
+    monkeypatch.setattr(pair_module, "fit_outline", lambda score, sheets: learnt)
+    only = Recipe("only", start=str(begun.folder), detector_steps=0, segmentator_steps=0, **sizes)
+    train_pair(only, tmp_path / "only", tmp_path / "work", Silent())
+    made = load_model(tmp_path / "only")
+    assert made.outline == learnt
+    assert made.training["outline"]["recipe"]["start"]["sha256"] == begun.digests
+    kept = ("threshold", "detector_threshold", "neighbourhood", "operating_points", "digests")
+    assert {name: getattr(made, name) for name in kept} == {
+        name: getattr(begun, name) for name in kept
+    }
 
 
 def test_a_network_that_goes_on_ends_halfway():

@@ -31,6 +31,7 @@ FLOORS = {
     "montage": 1,
     "calcifications": 1,
     "neighbours": 1,
+    "outlines": 1,
     "splitting": 1,
     "lookalikes": 1,
     "vessels": 1,

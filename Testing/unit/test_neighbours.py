@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,14 +6,19 @@ from MicrocalcSegmentationLib.neighbours import (
     FLOOR,
     Neighbourhood,
     find_candidates,
-    reconsider,
 )
+from MicrocalcSegmentationLib.neighbours import reconsider as reconsidered
 from MicrocalcSegmentationLib.training.neighbour_weights import fit_neighbourhood
 from MicrocalcSegmentationLib.training.sheets import IGNORED, MC, Sheet
 
 BREAST = np.ones((1000, 1000), bool)
 ALONE = Neighbourhood(slope=1.0, near=0.0, far=0.0, shift=0.0)
 LEARNT = Neighbourhood(slope=0.9, near=3.5, far=-2.0, shift=-2.0)
+
+
+def reconsider(probability, inside, neighbourhood):
+    """By the probability alone: without an outline the image says nothing."""
+    return reconsidered(probability, np.ones_like(probability), inside, neighbourhood)
 
 
 def marked(places, chance=0.5, shape=BREAST.shape):
@@ -80,15 +83,6 @@ def test_an_mc_is_drawn_where_half_of_its_height_is_left():
     probability += 0.8 * np.exp(-0.5 * ((rows - 30) ** 2 + (cols - 30) ** 2) / 4.0**2)
     drawn = reconsider(probability, np.ones((60, 60), bool), ALONE) > 0
     assert np.array_equal(drawn, probability >= 0.4)
-
-
-def test_an_mc_is_drawn_from_the_share_of_its_height_that_the_model_learnt():
-    probability = np.zeros((60, 60), np.float32)
-    rows, cols = np.ogrid[:60, :60]
-    probability += 0.8 * np.exp(-0.5 * ((rows - 30) ** 2 + (cols - 30) ** 2) / 3.0**2)
-    lower = replace(ALONE, drawn=0.25)
-    drawn = reconsider(probability, np.ones((60, 60), bool), lower) > 0
-    assert np.array_equal(drawn, probability >= 0.2)
 
 
 def test_a_candidate_whose_core_is_in_pieces_is_drawn_whole():
@@ -160,16 +154,3 @@ def test_without_candidates_of_both_kinds_there_is_nothing_to_learn():
     sheet, probability = sheet_of(group_at(300, 300), [])
     assert fit_neighbourhood(lambda _: probability, [sheet]) is None
     assert fit_neighbourhood(lambda _: np.zeros(BREAST.shape, np.float32), [sheet]) is None
-
-
-def test_mcs_are_drawn_from_the_share_that_meets_the_true_ones_best():
-    """Cones of probability whose true MCs end where 0.35 of the height is left."""
-    probability, labels = np.zeros(BREAST.shape, np.float32), np.zeros(BREAST.shape, np.uint8)
-    rows, cols = np.ogrid[:1000, :1000]
-    for row, col in (*group_at(300, 300), (800, 200)):
-        cone = 0.9 * np.clip(1 - np.hypot(rows - row, cols - col) / 8, 0, 1)
-        probability = np.maximum(probability, cone.astype(np.float32))
-        if row < 800:
-            labels[cone >= 0.35 * 0.9] = MC
-    sheet = Sheet(np.ones(BREAST.shape, np.float16), labels)
-    assert fit_neighbourhood(lambda _: probability, [sheet]).drawn == pytest.approx(0.35, abs=0.051)

@@ -126,6 +126,7 @@ def _how(args: argparse.Namespace):
         "weights": {name: digest for name, digest in model.digests.items() if ".npz" in name},
         "thresholds": [model.threshold, model.detector_threshold],
         "neighbourhood": model.neighbourhood and asdict(model.neighbourhood),
+        "outline": model.outline and asdict(model.outline),
         "settings": asdict(settings),
     }
 

@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
         "(default: 2500,5000; about 36 and 47 minutes on one core), "
-        "0 to leave one as --start has it",
+        "0 to leave one as --start has it; 0,0 leaves all but where a calcification is drawn to "
+        "end, which is learnt anew",
     )
     parser.add_argument(
         "--kinds",

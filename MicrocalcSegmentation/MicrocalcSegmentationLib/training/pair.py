@@ -17,6 +17,7 @@ from ..progress import Part, Progress
 from .fit import UNITS, Schedule, Tiles, fit
 from .neighbour_weights import fit_neighbourhood
 from .operating_points import calibrate, choose_threshold, operating_points
+from .outline_weights import fit_outline
 from .pool import Wanted, fill_pool, load_sheet
 from .sheets import KINDS, Sheet
 from .tissue import RealTissue, training_backgrounds, training_tiles
@@ -39,7 +40,8 @@ class Recipe:
     mcs_kept: share of the MCs that the segmentator sees which the detector must pass.
     false_clusters: per 100 cm2 of sparse sheets at the threshold.
     start: name or folder of a pair whose networks learn on, with its architectures; each ends
-        `halfway` there, and one given 0 steps stays what it is. None begins from nothing.
+        `halfway` there, and one given 0 steps stays what it is. With 0 steps for both the
+        pair stays as it is, but for its outline. None begins from nothing.
     """
 
     name: str
@@ -83,6 +85,8 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
                 "run: pip install 'microcalc-segmentation[cpu]'"
             )
     real = _real_tissue(recipe)
+    if start is not None and not (recipe.detector_steps or recipe.segmentator_steps):
+        return _outlined_anew(recipe, start, output, work_folder, real, progress)
     learnt, held, sparse = _sheets(recipe, work_folder, real, Part(progress, 0.0, 0.2))
     parts = {"detector": Part(progress, 0.2, 0.4), "segmentator": Part(progress, 0.4, 0.9)}
     networks, checks = {}, {}
@@ -107,10 +111,14 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
 
     # Half to learn the weights from, half to see what comes of them.
     neighbourhood = fit_neighbourhood(within_windows, sparse[::2])
+    outline = fit_outline(within_windows, held)
 
     def final(sheet: Sheet) -> np.ndarray:
         values = within_windows(sheet)
-        return reconsider(values, sheet.pixels != 0, neighbourhood) if neighbourhood else values
+        if neighbourhood is None:
+            return values
+        image = sheet.pixels.astype(np.float32)
+        return reconsider(values, image, sheet.pixels != 0, neighbourhood, outline)
 
     points = operating_points(final, sparse[1::2])
     chosen = choose_threshold(points, recipe.false_clusters)
@@ -127,9 +135,41 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         threshold=chosen.threshold,
         detector_threshold=detector_threshold,
         neighbourhood=neighbourhood,
+        outline=outline,
         operating_points=tuple(points),
         figures={"validation sheets (simulated calcifications)": figures},
         training=_record(recipe, start, real, checks),
+    )
+    model = save_model(model, networks)
+    progress.report(1.0, f"model written to {output}")
+    return model
+
+
+def _outlined_anew(
+    recipe: Recipe, start: Model, output: Path, work_folder: Path, real: RealTissue, progress
+) -> Model:
+    """The pair with an outline learnt on validation sheets, everything else being kept."""
+    (held,) = _loaded(work_folder, [_validation(recipe)], real, Part(progress, 0.0, 0.8))
+    progress.report(0.8, "learning where an MC ends")
+    networks = {which: start.network(which, sliding=True) for which in NETWORKS}
+    segment = _dense_scores(networks, recipe)
+    detector = Detector(
+        lambda pixels: _sliding_scores(networks["detector"], pixels), recipe.architecture
+    )
+
+    def within_windows(sheet: Sheet) -> np.ndarray:
+        passed = detector.candidates(sheet, start.detector_threshold)
+        return segment(sheet.pixels.astype(np.float32), passed)
+
+    outline = fit_outline(within_windows, held)
+    record = start.training | {"outline": _record(recipe, start, real, {})}
+    model = replace(
+        start,
+        name=recipe.name,
+        version=recipe.version,
+        folder=output,
+        outline=outline,
+        training=record,
     )
     model = save_model(model, networks)
     progress.report(1.0, f"model written to {output}")
@@ -143,9 +183,18 @@ def _sheets(
     first, kinds = recipe.seed * 10_000, recipe.kinds
     wanted = [
         Wanted(first, recipe.sheets, kinds=kinds),
-        Wanted(VALIDATION_SEEDS_FROM + first, recipe.validation_sheets, kinds=kinds),
+        _validation(recipe),
         Wanted(SPARSE_SEEDS_FROM + first, recipe.sparse_sheets, crowded=False, kinds=kinds),
     ]
+    return _loaded(folder, wanted, real, progress)
+
+
+def _validation(recipe: Recipe) -> Wanted:
+    first = VALIDATION_SEEDS_FROM + recipe.seed * 10_000
+    return Wanted(first, recipe.validation_sheets, kinds=recipe.kinds)
+
+
+def _loaded(folder: Path, wanted: list[Wanted], real: RealTissue, progress):
     files = fill_pool(folder, wanted, real, progress)
     return tuple([load_sheet(path) for path in paths] for paths in files)
 
