@@ -13,8 +13,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+from MicrocalcSegmentationLib.freed_memory import keep_freed_memory
 from MicrocalcSegmentationLib.networks import Architecture, build
-from MicrocalcSegmentationLib.training.memory import keep_freed_memory
 from MicrocalcSegmentationLib.training.minibatches import Minibatches, Plan
 from MicrocalcSegmentationLib.training.samples.access import Samples
 

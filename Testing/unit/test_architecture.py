@@ -20,6 +20,7 @@ FLOORS = {
     "geometry": 0,
     "bands": 0,
     "medians": 0,
+    "freed_memory": 0,
     "mammogram": 0,
     "findings": 0,
     "reading": 1,

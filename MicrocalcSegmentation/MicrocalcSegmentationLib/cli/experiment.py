@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
     from ..batch import check_writable
     from ..evaluation.experiment_tables import write_results
     from ..evaluation.experiments import Setting, experiment, run_experiment
+    from ..freed_memory import keep_freed_memory
     from ..pipeline import segment
     from ..settings import Settings
     from ..training.learning import Course
-    from ..training.memory import keep_freed_memory
     from ..training.samples.access import Samples
 
     check_writable(args.output)

@@ -139,7 +139,7 @@ def _add_sheets(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train one network on a database, or the pair on sheets."""
     from ..batch import check_writable
-    from ..training.memory import keep_freed_memory
+    from ..freed_memory import keep_freed_memory
 
     if (args.network is None) != (args.samples is None):
         args.wrong_usage("give detector or segmentator, and --samples, together")

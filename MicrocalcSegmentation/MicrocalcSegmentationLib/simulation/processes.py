@@ -10,6 +10,7 @@ from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from ..errors import InputError
+from ..freed_memory import keep_freed_memory
 
 Result = TypeVar("Result")
 
@@ -36,7 +37,7 @@ def run_all(jobs: Iterable[Callable[[], Result]], processes: int) -> Iterator[Re
     with _one_thread_each():
         # Spawned, not forked: threads of the libraries loaded here do not survive a fork.
         others = set(active_children())
-        pool = ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts_alone)
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), _settle)
         try:
             yield from _results(pool, jobs, 2 * processes)
         except BrokenProcessPool as error:
@@ -65,7 +66,8 @@ def _results(pool, jobs: Iterable[Callable[[], Result]], ahead: int) -> Iterator
         yield from (future.result() for future in done)
 
 
-def _leave_interrupts_alone() -> None:
+def _settle() -> None:
+    keep_freed_memory()
     # At a terminal Ctrl-C reaches every process. The parent alone decides: workers that died
     # of it first would look like workers ended for lack of memory.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..freed_memory import keep_freed_memory
 from ..progress import Progress
 from .sheets import KINDS, Sheet, kind_of, make_sheet
 from .tissue import RealTissue
@@ -44,7 +45,7 @@ def fill_pool(
     ]
     missing = [order for wish in orders for order in wish if not order[0].exists()]
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), keep_freed_memory) as workers:
         jobs = [workers.submit(_make_one, *order, real) for order in missing]
         try:
             for done, job in enumerate(as_completed(jobs), 1):

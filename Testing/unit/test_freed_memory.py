@@ -1,4 +1,4 @@
-"""What a training process does with the memory that it frees."""
+"""What a process does with the memory that it frees, and asks for again."""
 
 import platform
 import subprocess
@@ -7,7 +7,7 @@ import sys
 SCRIPT = """
 import resource
 import numpy as np
-from MicrocalcSegmentationLib.training.memory import keep_freed_memory
+from MicrocalcSegmentationLib.freed_memory import keep_freed_memory
 
 def faults(rounds):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
