@@ -243,6 +243,20 @@ def test_the_blur_that_noise_has_gone_through_is_found(sigma):
     )
 
 
+def test_in_an_image_of_unknown_blur_an_mc_is_softer_than_the_grain():
+    """Grain and noise come after most of the blur, so they tell too little of it."""
+    grain = np.random.default_rng(2).standard_normal((400, 400)).astype(np.float32)
+    inside, coarse = np.ones(grain.shape, bool), [Placed(200, 200, 0.6, 40)]
+
+    def steepest(blur_px):
+        ground = Ground(grain, inside, 0.05, blur_px)
+        rise = insert(ground, coarse, np.random.default_rng(3)).pixels - grain
+        return np.abs(np.diff(rise / rise.max(), axis=0)).max()
+
+    as_the_grain = steepest(local_blur_px(grain, (200, 200), 0.05))
+    assert steepest(2.0) < steepest(None) < 0.8 * as_the_grain
+
+
 def test_a_calcification_is_in_one_piece():
     rng = np.random.default_rng(3)
     for _ in range(400):

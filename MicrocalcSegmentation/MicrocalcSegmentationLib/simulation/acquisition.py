@@ -89,7 +89,7 @@ def presented(
     # Air lies on a level with the breast, or the rim would shine.
     levelled[~inside] = np.median(levelled[::8, ::8][inside[::8, ::8]])
     levelled -= np.float32(rng.uniform(0.45, 0.59)) * wide_blur(levelled, 1.6 / spacing_mm)
-    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.5, 1.03))
+    levelled = sharpened(levelled, spacing_mm, rng, (0.35, 0.8), (0.47, 1.0))
     inner = levelled[::8, ::8][inside[::8, ::8]]
     low, middle, high = np.percentile(inner, [3, 45, 99.5])
     centre = middle + rng.uniform(0.18, 0.55) * (high - middle)

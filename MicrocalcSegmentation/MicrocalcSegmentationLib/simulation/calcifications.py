@@ -22,7 +22,7 @@ _DISTRIBUTION_SHARES = (0.76, 0.11, 0.11, 0.015, 0.005)
 _DUST_SHARE = 0.32  # of a cluster: faint ones around the plain ones, as in real clusters
 # Of clusters, the strength of their plain MCs in local deviations: median, spread of its
 # logarithm, least.
-USUAL_LEVEL = (3.0, 0.86, 1.1)
+USUAL_LEVEL = (3.0, 0.86, 1.5)
 _RAGGED_FROM_MM = 0.4  # the rim of smaller ones is lost in the blur
 SINGLE = "single"
 BENIGN_ONES = ("rim", "popcorn", "milk of calcium", "skin", "large round")
@@ -190,7 +190,7 @@ def _count(morphology: str, rng) -> int:
     drawn, for not all can be seen, and more in amorphous ones.
     """
     middle = 31 if morphology == "amorphous" else 22
-    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 17, 54))
+    return int(np.clip(rng.lognormal(np.log(middle), 0.5), 17, 52))
 
 
 def _offsets(distribution: str, count: int, direction: float, rng) -> np.ndarray:
