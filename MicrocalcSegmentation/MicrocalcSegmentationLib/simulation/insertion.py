@@ -9,10 +9,12 @@ from .calcifications import Placed, draw
 from .visibility import AROUND_MM, VISIBLE_FROM, signal_to_noise
 
 BLUR_RANGE_PX = (0.35, 1.1)
-# What screens, scintillators and focal spots add to it, before grain and noise: an MTF of one
+# What screens and focal spots add to it before grain and the scanner's noise: an MTF of one
 # half at 2.7 to 5.3 /mm. Calcifications of 0.3 to 0.7 mm in real film clusters have edges 0.16
 # to 0.22 mm wide (from three quarters to a quarter of their height); without it, 0.12 to 0.20.
 UNSHARP_MM = (0.035, 0.07)
+# The noise of a digital detector goes through a part of its blur; the rest, on simulated ones.
+DIGITAL_UNSHARP_MM = (0.015, 0.05)
 _BLUR_WINDOW_MM = 3.0
 
 
@@ -60,13 +62,15 @@ class Ground:
 
     pixels: (rows, cols) float32, brighter is denser. inside: bool, where the breast is.
     blur_px: the system's Gaussian blur; None blurs each calcification as the finest
-    texture around it is, and by an unsharpness that grain and noise do not show.
+    texture around it is, and by an unsharpness that grain and noise do not show, of
+    unsharp_mm (radius, from, to).
     """
 
     pixels: np.ndarray
     inside: np.ndarray
     spacing_mm: float
     blur_px: float | None = None
+    unsharp_mm: tuple[float, float] = UNSHARP_MM
 
 
 def insert(ground: Ground, calcifications: list[Placed], rng) -> Inserted:
@@ -77,7 +81,7 @@ def insert(ground: Ground, calcifications: list[Placed], rng) -> Inserted:
     """
     pixels, inside, spacing_mm = ground.pixels, ground.inside, ground.spacing_mm
     _, deviation = local_statistics(pixels, inside, (spacing_mm, spacing_mm))
-    unsharp_px = 0.0 if ground.blur_px else rng.uniform(*UNSHARP_MM) / spacing_mm
+    unsharp_px = 0.0 if ground.blur_px else rng.uniform(*ground.unsharp_mm) / spacing_mm
     out = pixels.astype(np.float32, copy=True)
     labels = np.zeros(pixels.shape, np.int32)
     drawn: list[Placed] = []

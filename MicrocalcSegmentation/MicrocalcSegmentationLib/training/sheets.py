@@ -17,7 +17,13 @@ from ..resampling import resize, resize_mask, working_shape
 from ..settings import METHOD_SPACING_MM
 from ..simulation import acquisition, anatomy, calcifications
 from ..simulation.calcifications import BENIGN_ONES, Site
-from ..simulation.insertion import Ground, Inserted, insert
+from ..simulation.insertion import (
+    DIGITAL_UNSHARP_MM,
+    UNSHARP_MM,
+    Ground,
+    Inserted,
+    insert,
+)
 from ..simulation.outline import GRID_MM, VIEWS
 from ..simulation.outline import missing_cm as missing_cm_of
 from ..simulation.parenchyma import DENSITIES
@@ -79,7 +85,8 @@ def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) 
         tissue = acquisition.noisy(tissue, spacing, rng.uniform(0.2, 1.0), rng)
     how = CROWDED if crowded else SPARSE
     placed = [] if rng.random() < how.without else _calcifications(tissue.shape, spacing, how, rng)
-    inserted = insert(Ground(tissue, inside, spacing), placed, rng)
+    unsharp_mm = UNSHARP_MM if film else DIGITAL_UNSHARP_MM
+    inserted = insert(Ground(tissue, inside, spacing, unsharp_mm=unsharp_mm), placed, rng)
     pixels = _with_artefacts(inserted, inside, spacing, film, rng)
     labels = _labels(inserted, working_shape(tissue.shape, (spacing, spacing)))
     if is_real:
