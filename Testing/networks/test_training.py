@@ -145,6 +145,7 @@ def test_with_no_steps_at_all_only_the_outline_of_a_pair_is_learnt(tmp_path, mon
     train_pair(only, tmp_path / "only", tmp_path / "work", Silent())
     made = load_model(tmp_path / "only")
     assert made.outline == learnt
+    assert made.version == "1.1"
     assert made.training["outline"]["recipe"]["start"]["sha256"] == begun.digests
     kept = ("threshold", "detector_threshold", "neighbourhood", "operating_points", "digests")
     assert {name: getattr(made, name) for name in kept} == {

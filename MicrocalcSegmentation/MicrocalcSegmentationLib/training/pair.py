@@ -166,7 +166,7 @@ def _outlined_anew(
     model = replace(
         start,
         name=recipe.name,
-        version=recipe.version,
+        version=f"{start.version}.1",  # it draws otherwise, so its findings are told apart
         folder=output,
         outline=outline,
         training=record,
