@@ -48,8 +48,9 @@ def described(mask):
         if own.sum() == 1:
             outline = np.argwhere(own)
         else:  # just inside the outermost pixels' centres
-            (outline, *_) = find_contours(np.pad(own, 1).astype(float), 0.999)
-            outline = outline - 1
+            # Parts that meet at a corner are one MC, whose outline is the longest.
+            outlines = find_contours(np.pad(own, 1).astype(float), 0.999, fully_connected="high")
+            outline = max(outlines, key=len) - 1
         points = [f"({col:.4f}, {row:.4f})" for row, col in outline]
         roi = {"Name": "Calcification", "NumberOfPoints": len(points), "Point_px": points}
         rois.append({**roi, "IndexInImage": number - 1})
