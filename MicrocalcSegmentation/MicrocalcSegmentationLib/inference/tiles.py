@@ -62,46 +62,53 @@ def joined(tiles: list[Tile], rim: float, each: float, most: int) -> list[Tile]:
     """
     if len(tiles) < 2:
         return tiles
-    corners = np.array([(t.row, t.col, t.row + t.rows, t.col + t.cols) for t in tiles], float)
-    cost = _cost_of(corners, rim, each)
-    both = _around(corners[:, None], corners)
+    # One array a side: of arrays of four numbers each, numpy makes ten times the work.
+    sides = np.array([(t.row, t.col, t.row + t.rows, t.col + t.cols) for t in tiles], float).T
+    cost = _cost_of(sides, rim, each)
+    both = _around(sides[:, :, None], sides[:, None])
     gain = cost[:, None] + cost - _cost_of(both, rim, each)
-    gain[(both[..., 2:] - both[..., :2]).prod(axis=-1) > most] = -np.inf
+    gain[_cost_of(both, 0.0, 0.0) > most] = -np.inf
     np.fill_diagonal(gain, -np.inf)
     while True:
         one, other = divmod(int(gain.argmax()), len(tiles))
         if gain[one, other] <= 0:
             break
-        both = _around(corners[one], corners[other])
-        meets = ((corners[:, :2] < both[2:]) & (both[:2] < corners[:, 2:])).all(axis=1)
-        if meets.sum() > 2:
+        top, left, bottom, right = both = _around(sides[:, one], sides[:, other])
+        meets = (sides[0] < bottom) & (sides[1] < right) & (top < sides[2]) & (left < sides[3])
+        if np.count_nonzero(meets) > 2:
             gain[one, other] = gain[other, one] = -np.inf
             continue
-        corners[one], corners[other] = both, -1
+        sides[:, one], sides[:, other] = both, -1
         cost[one], cost[other] = _cost_of(both, rim, each), -np.inf
-        gain[one] = gain[:, one] = _gains(one, corners, cost, rim, each, most)
+        gain[one] = gain[:, one] = _gains(one, sides, cost, rim, each, most)
         gain[other] = gain[:, other] = -np.inf
     return [
         Tile(row, col, bottom - row, right - col)
-        for row, col, bottom, right in corners[cost > 0].astype(int).tolist()
+        for row, col, bottom, right in sides[:, cost > 0].T.astype(int).tolist()
     ]
 
 
 def _around(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(..., 4) first and last corners of the rectangles around both."""
-    first = np.minimum(one[..., :2], other[..., :2])
-    return np.concatenate([first, np.maximum(one[..., 2:], other[..., 2:])], axis=-1)
+    """(4, ...) top, left, bottom and right of the rectangles around both."""
+    return np.stack(
+        [
+            np.minimum(one[0], other[0]),
+            np.minimum(one[1], other[1]),
+            np.maximum(one[2], other[2]),
+            np.maximum(one[3], other[3]),
+        ]
+    )
 
 
-def _cost_of(corners: np.ndarray, rim: float, each: float) -> np.ndarray:
-    return (corners[..., 2:] - corners[..., :2] + rim).prod(axis=-1) + each
+def _cost_of(sides: np.ndarray, rim: float, each: float) -> np.ndarray:
+    return (sides[2] - sides[0] + rim) * (sides[3] - sides[1] + rim) + each
 
 
-def _gains(index: int, corners, cost, rim: float, each: float, most: int) -> np.ndarray:
+def _gains(index: int, sides, cost, rim: float, each: float, most: int) -> np.ndarray:
     """(n,) what joining a tile with each other one saves; -inf where it must not be."""
-    both = _around(corners[index], corners)
+    both = _around(sides[:, index, None], sides)
     gains = cost[index] + cost - _cost_of(both, rim, each)
-    gains[(both[:, 2:] - both[:, :2]).prod(axis=1) > most] = -np.inf
+    gains[_cost_of(both, 0.0, 0.0) > most] = -np.inf
     gains[index] = -np.inf
     return gains
 
