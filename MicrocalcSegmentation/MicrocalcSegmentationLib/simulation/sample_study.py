@@ -12,7 +12,7 @@ import numpy as np
 
 from .cases import CaseOptions, simulate_case, write_nrrd
 
-SEED = 36
+SEED = 68
 SPACING_MM, SHAPE = 0.1, (1700, 1100)
 # View -> clusters: in the left breast, seen twice.
 CLUSTERS = {"RCC": 0, "LCC": 1, "RMLO": 0, "LMLO": 1}
