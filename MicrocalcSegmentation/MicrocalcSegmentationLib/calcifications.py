@@ -24,7 +24,7 @@ def label_calcifications(
     pixels = np.flatnonzero(mask)
     if not len(pixels):
         return np.zeros(mask.shape, np.int32)
-    regions, count = _regions(pixels, mask.shape[1])
+    regions, count = connected(pixels, mask.shape[1])
     area_mm2 = np.bincount(regions, minlength=count) * spacing_mm[0] * spacing_mm[1]
     # A tolerance, for an area of exactly n pixels is not exact in binary.
     kept = area_mm2 >= min_area_mm2 * (1 - 1e-9)
@@ -33,7 +33,7 @@ def label_calcifications(
     return labels
 
 
-def _regions(pixels: np.ndarray, cols: int) -> tuple[np.ndarray, int]:
+def connected(pixels: np.ndarray, cols: int) -> tuple[np.ndarray, int]:
     """Number of each pixel's region, from 0 in the order of their first pixels, and how many.
 
     pixels: flat indices, sorted. An MC mask has few pixels, and this looks at no others.

@@ -9,11 +9,18 @@ manifest; the distances here are our own choice (see Resources/ModelCards/rounds
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from .calcifications import centroids, find_boxes, label_calcifications, places_of
+from .calcifications import (
+    centroids,
+    connected,
+    find_boxes,
+    label_calcifications,
+    places_of,
+)
 from .outlines import HALF, Outline, Shapes, shapes_of
 from .settings import METHOD_SPACING_MM, Settings
 
@@ -54,14 +61,19 @@ class Candidates:
     highest: np.ndarray
     evidence: np.ndarray
 
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(p,) flat indices of all their pixels, sorted."""
+        return places_of(self.labels)
+
     def shapes(self, values: np.ndarray) -> Shapes:
-        """Their pixels, in the order of `places_of(labels)`, and what tells where they end.
+        """What tells where they end, of the pixels in `places`.
 
         values: (rows, cols) the image, in deviations of its local texture.
         """
-        places = places_of(self.labels)
         numbers, heights, highest, values = (
-            array.ravel()[places] for array in (self.labels, self.heights, self.highest, values)
+            array.ravel()[self.places]
+            for array in (self.labels, self.heights, self.highest, values)
         )
         return shapes_of(numbers - 1, heights / highest, values, self.evidence[:, 0])
 
@@ -73,24 +85,19 @@ class Candidates:
         of coarser pixels; and all of it where half leaves such.
         """
         shapes = self.shapes(values)
-        kept = self._mended(shapes.share >= HALF, np.ones(len(shapes.share), bool))
+        kept = self._mended(shapes.numbers, shapes.share >= HALF, True)
         if outline is not None:
-            kept = self._mended(outline.holds(shapes), kept)
-        places = places_of(self.labels)[kept]
+            kept = self._mended(shapes.numbers, outline.holds(shapes), kept)
         drawn = np.zeros_like(self.labels)
-        drawn.ravel()[places] = self.labels.ravel()[places]
+        drawn.ravel()[self.places[kept]] = shapes.numbers[kept] + 1
         return drawn
 
-    def _mended(self, within: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    def _mended(self, numbers: np.ndarray, within: np.ndarray, otherwise) -> np.ndarray:
         """(p,) bool: within, but otherwise for candidates of which that is in pieces or little."""
-        places = places_of(self.labels)
-        numbers = self.labels.ravel()[places]
-        core = np.zeros(self.labels.shape, bool)
-        core.ravel()[places[within]] = True
-        count = len(self.evidence) + 1
-        parts = label_calcifications(core, (1.0, 1.0), 0.0).ravel()[places[within]]
-        owners = np.zeros(int(parts.max(initial=0)) + 1, int)
+        parts, many = connected(self.places[within], self.labels.shape[1])
+        owners = np.zeros(many, int)
         owners[parts] = numbers[within]
+        count = len(self.evidence)
         pieces = np.bincount(owners, minlength=count)
         area_mm2 = np.bincount(numbers[within], minlength=count) * METHOD_SPACING_MM**2
         broken = (pieces > 1) | (area_mm2 < 2 * Settings().min_mc_area_mm2)

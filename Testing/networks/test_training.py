@@ -153,6 +153,18 @@ def test_with_no_steps_at_all_only_the_outline_of_a_pair_is_learnt(tmp_path, mon
     }
 
 
+def test_an_outline_that_cannot_be_learnt_leaves_no_model_without_one(tmp_path, monkeypatch):
+    tiny = Architecture(channels=(4, 4, 4, 4, 4, 4), features=4)
+    sizes = {"sheets": 2, "validation_sheets": 1, "sparse_sheets": 2}
+    first = Recipe("first", architecture=tiny, detector_steps=1, segmentator_steps=1, **sizes)
+    begun = train_pair(first, tmp_path / "first", tmp_path / "work", Silent())
+    monkeypatch.setattr(pair_module, "fit_outline", lambda score, sheets: None)
+    only = Recipe("only", start=str(begun.folder), detector_steps=0, segmentator_steps=0, **sizes)
+    with pytest.raises(InputError, match="too few MCs"):
+        train_pair(only, tmp_path / "only", tmp_path / "work", Silent())
+    assert not (tmp_path / "only").exists()
+
+
 def test_a_network_that_goes_on_ends_halfway():
     before, after = [np.zeros(2, np.float32)], [np.array([1, 3], np.float32)]
     (mean,) = halfway(before, after)

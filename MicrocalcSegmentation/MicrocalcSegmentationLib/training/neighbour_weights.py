@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize
 
 from ..neighbours import Candidates, Neighbourhood, find_candidates
+from .regression import logistic_regression
 from .sheets import IGNORED, MC, Sheet
 
 Score = Callable[[Sheet], np.ndarray]
@@ -37,16 +37,9 @@ def fit_neighbourhood(score: Score, sheets: list[Sheet]) -> Neighbourhood | None
             len(sheets),
         )
         return None
-    sign = 1 - 2 * positive.astype(float)
-
-    def loss(weights):
-        margin = sign * (evidence @ weights[:3] + weights[3])
-        chance = np.exp(-np.logaddexp(0, -margin))
-        slope = np.append(evidence.T @ (sign * chance), np.sum(sign * chance))
-        return float(np.logaddexp(0, margin).sum()), slope
-
-    found = minimize(loss, np.array([1.0, 0, 0, 0]), jac=True, method="L-BFGS-B")
-    return Neighbourhood(*(float(weight) for weight in found.x))
+    inputs = np.column_stack([evidence, np.ones(len(evidence))])
+    found = logistic_regression(inputs, positive, start=np.array([1.0, 0, 0, 0]))
+    return Neighbourhood(*found.tolist())
 
 
 def _truth(found: Candidates, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

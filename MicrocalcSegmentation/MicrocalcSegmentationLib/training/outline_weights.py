@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.ndimage import label
-from scipy.optimize import minimize
 
-from ..calcifications import places_of
 from ..neighbours import Candidates, find_candidates
 from ..outlines import COURSES, TERMS, Outline, Shapes
+from .regression import logistic_regression
 from .sheets import IGNORED, MC, Sheet
 
 Score = Callable[[Sheet], np.ndarray]
@@ -29,8 +28,8 @@ def fit_outline(score: Score, sheets: list[Sheet]) -> Outline | None:
     then the chance from which a pixel is drawn, by the mean intersection over union. None
     where there are too few MCs to learn from.
     """
-    known = [(find_candidates(score(sheet), sheet.pixels != 0), sheet) for sheet in sheets]
-    parts = [_pixels(found, sheet) for found, sheet in known]
+    found = [find_candidates(score(sheet), sheet.pixels != 0) for sheet in sheets]
+    parts = [_pixels(one, sheet) for one, sheet in zip(found, sheets, strict=True)]
     inputs, positive, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
     if weight.sum() < FEWEST or positive.all() or not positive.any():
         _log.warning(
@@ -42,14 +41,14 @@ def fit_outline(score: Score, sheets: list[Sheet]) -> Outline | None:
         return None
     weights = _regression(inputs, positive, weight)
     outlines = [_cut(weights, chance) for chance in CUTS]
-    overlaps = [_mean_overlap(known, outline) for outline in outlines]
-    return outlines[int(np.argmax(overlaps))]
+    overlaps = [_overlaps(*one, outlines) for one in zip(found, sheets, strict=True)]
+    return outlines[int(np.concatenate(overlaps).mean(axis=0).argmax())]
 
 
 def _pixels(found: Candidates, sheet: Sheet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(p, 15) terms times courses, (p,) whether MC, and (p,) weight, of the pixels that count."""
     shapes = found.shapes(sheet.pixels.astype(np.float32))
-    labels = sheet.labels.ravel()[places_of(found.labels)]
+    labels = sheet.labels.ravel()[found.places]
     touches = np.bincount(shapes.numbers[labels == MC], minlength=len(found.evidence)) > 0
     counts = touches[shapes.numbers] & (labels != IGNORED)
     numbers = shapes.numbers[counts]
@@ -67,17 +66,9 @@ def _regression(inputs: np.ndarray, positive: np.ndarray, weight: np.ndarray) ->
     middle, spread = inputs.mean(axis=0), inputs.std(axis=0)
     middle[0], spread[0] = 0.0, 1.0
     standard = (inputs - middle) / np.maximum(spread, 1e-6)
-    sign = 1 - 2 * positive.astype(float)
-
-    def loss(weights):
-        margin = sign * (standard @ weights)
-        chance = np.exp(-np.logaddexp(0, -margin))
-        value = weight @ np.logaddexp(0, margin) + RIDGE / 2 * (weights[1:] ** 2).sum()
-        slope = standard.T @ (weight * sign * chance)
-        slope[1:] += RIDGE * weights[1:]
-        return float(value), slope
-
-    found = minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
+    start, ridge = np.zeros(len(spread)), np.full(len(spread), RIDGE)
+    ridge[0] = 0.0
+    found = logistic_regression(standard, positive, start, weight, ridge)
     plain = found / np.maximum(spread, 1e-6)
     plain[0] -= plain[1:] @ middle[1:]
     return plain
@@ -89,15 +80,13 @@ def _cut(weights: np.ndarray, chance: float) -> Outline:
     return Outline(tuple(tuple(row) for row in shifted.reshape(TERMS, COURSES).tolist()))
 
 
-def _mean_overlap(known: list[tuple[Candidates, Sheet]], outline: Outline) -> float:
-    """Of every MC with a candidate, the mean intersection over union with what is drawn of it."""
-    overlaps = []
-    for found, sheet in known:
-        mcs, count = label(sheet.labels == MC, np.ones((3, 3)))
-        has_one = np.isin(np.arange(1, count + 1), mcs[found.labels > 0])
-        drawn = found.drawn(sheet.pixels.astype(np.float32), outline)
-        overlaps.append(_best_overlaps(drawn, mcs, count)[has_one])
-    return float(np.concatenate(overlaps).mean())
+def _overlaps(found: Candidates, sheet: Sheet, outlines: list[Outline]) -> np.ndarray:
+    """(MCs with a candidate, outlines) intersection over union of each with what is drawn of it."""
+    mcs, count = label(sheet.labels == MC, np.ones((3, 3)))
+    has_one = np.isin(np.arange(1, count + 1), mcs[found.labels > 0])
+    image = sheet.pixels.astype(np.float32)
+    drawn = (found.drawn(image, outline) for outline in outlines)
+    return np.stack([_best_overlaps(one, mcs, count)[has_one] for one in drawn], axis=1)
 
 
 def _best_overlaps(drawn: np.ndarray, mcs: np.ndarray, count: int) -> np.ndarray:

@@ -97,18 +97,12 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     progress.report(0.9, "calibrating, and choosing thresholds on sheets not learnt from")
     segment = _dense_scores(networks, recipe)
     calibrate(networks["segmentator"], held, segment)
-    segment = _dense_scores(networks, recipe)
-    detector = Detector(
-        lambda pixels: _sliding_scores(networks["detector"], pixels), recipe.architecture
-    )
+    segment, detector = _dense_scores(networks, recipe), _detector(networks, recipe)
     detector_threshold, figures = choose_detector_threshold(
         detector, segment, held, recipe.mcs_kept
     )
 
-    def within_windows(sheet: Sheet) -> np.ndarray:
-        passed = detector.candidates(sheet, detector_threshold)
-        return segment(sheet.pixels.astype(np.float32), passed)
-
+    within_windows = _within_windows(detector, detector_threshold, segment)
     # Half to learn the weights from, half to see what comes of them.
     neighbourhood = fit_neighbourhood(within_windows, sparse[::2])
     outline = fit_outline(within_windows, held)
@@ -152,16 +146,13 @@ def _outlined_anew(
     (held,) = _loaded(work_folder, [_validation(recipe)], real, Part(progress, 0.0, 0.8))
     progress.report(0.8, "learning where an MC ends")
     networks = {which: start.network(which, sliding=True) for which in NETWORKS}
-    segment = _dense_scores(networks, recipe)
-    detector = Detector(
-        lambda pixels: _sliding_scores(networks["detector"], pixels), recipe.architecture
-    )
-
-    def within_windows(sheet: Sheet) -> np.ndarray:
-        passed = detector.candidates(sheet, start.detector_threshold)
-        return segment(sheet.pixels.astype(np.float32), passed)
-
-    outline = fit_outline(within_windows, held)
+    segment, detector = _dense_scores(networks, recipe), _detector(networks, recipe)
+    outline = fit_outline(_within_windows(detector, start.detector_threshold, segment), held)
+    if outline is None:
+        raise InputError(
+            f"{len(held)} validation sheets hold too few MCs that {start.name} finds to learn "
+            "where one ends; give more of them"
+        )
     record = start.training | {"outline": _record(recipe, start, real, {})}
     model = replace(
         start,
@@ -250,6 +241,24 @@ def halfway(before: list[np.ndarray], after: list[np.ndarray]) -> list[np.ndarra
     Robust fine-tuning of zero-shot models, CVPR 2022); rounds.md has what came of it here.
     """
     return [(one + other) / 2 for one, other in zip(before, after, strict=True)]
+
+
+def _detector(networks, recipe: Recipe) -> Detector:
+    return Detector(
+        lambda pixels: _sliding_scores(networks["detector"], pixels), recipe.architecture
+    )
+
+
+def _within_windows(
+    detector: Detector, threshold: float, segment: Callable[..., np.ndarray]
+) -> Callable[[Sheet], np.ndarray]:
+    """The segmentator's probability where the detector looks at a sheet, 0 elsewhere."""
+
+    def score(sheet: Sheet) -> np.ndarray:
+        passed = detector.candidates(sheet, threshold)
+        return segment(sheet.pixels.astype(np.float32), passed)
+
+    return score
 
 
 def _dense_scores(networks, recipe: Recipe) -> Callable[..., np.ndarray]:
