@@ -1,8 +1,10 @@
-"""The panel as it looks, in light and in dark; MICROCALC_SCREENSHOTS=DIR keeps the pictures."""
+"""The panel as it looks, in light and in dark; MICROCALC_SCREENSHOTS=DIR keeps the pictures.
+
+`panel.png` is the README's: the sample study, found by the shipped pair in the real worker.
+"""
 
 import os
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from MicrocalcSegmentationLib.geometry import Geometry
 
 FAKE_WORKER = Path(__file__).parents[1] / "fake_worker.py"
 WIDTH = 560  # of Slicer's panel, in a window of usual size
+VIEWS = ("RCC", "LCC", "RMLO", "LMLO")
 
 
 def palette_of(style):
@@ -32,10 +35,12 @@ def palette_of(style):
 
 
 @pytest.fixture
-def shown(module, stood_in, scene, application, monkeypatch):
-    """A function (style, whole study) -> the widget with findings in it, laid out."""
+def shown(module, stood_in, scene, application, process, monkeypatch):
+    """A function (style, volumes, command=None) -> the widget with findings in it, laid out.
+
+    Several volumes are a whole study. command: of a worker in place of the real one.
+    """
     from MicrocalcSegmentationLib.gui import packages_box
-    from MicrocalcSegmentationLib.mrml.volumes import add_volume
 
     monkeypatch.setattr(packages_box, "missing", lambda _engine: [])
     app = types.SimpleNamespace(layoutManager=lambda: None)
@@ -43,35 +48,24 @@ def shown(module, stood_in, scene, application, monkeypatch):
     before = application.palette()
     made = []
 
-    def show(style, study):
+    def show(style, volumes, command=None):
         application.setStyle("Fusion")
         application.setPalette(palette_of(style))
-        pixels = np.random.default_rng(0).integers(80, 95, (300, 160)).astype(np.int16)
-        for index in range(8):
-            pixels[49:52, 19 + 10 * index : 22 + 10 * index] = 199 - 5 * index
-        for index in range(9):
-            row, col = 220 + 9 * (index % 3), 30 + 12 * (index // 3)
-            pixels[row - 1 : row + 2, col - 1 : col + 2] = 170
-        names = ("RCC", "LCC", "RMLO", "LMLO") if study else ("left_cc",)
-        volumes = [add_volume(scene, pixels, Geometry((0.1, 0.1)), name) for name in names]
         widget = module.MicrocalcSegmentationWidget()
         made.append(widget)
         widget.setup()
-        widget.logic.detection._worker._command = [sys.executable, str(FAKE_WORKER)]
+        if command is not None:
+            widget.logic.detection._worker._command = command
+            widget._parameters.threshold = 0.65
         widget._parameters.inputVolume = volumes[0]
-        widget._parameters.wholeStudy = study
-        widget._parameters.threshold = 0.65
+        widget._parameters.wholeStudy = len(volumes) > 1
         widget.ui.detectButton.click()
-        end = time.monotonic() + 20
-        while widget.ui.detectButton.text() != "Detect":
-            application.processEvents()
-            time.sleep(0.01)
-            assert time.monotonic() < end
+        process(lambda: widget.ui.detectButton.text() == "Detect", 120)
         widget.ui.clusterTable.selectRow(0)
         widget.ui.acceptButton.click()
         widget.ui.noteEdit.setText("like that of 2024")
         widget.ui.noteEdit.editingFinished.emit()
-        widget.parent.resize(WIDTH, 860 if study else 780)
+        widget.parent.resize(WIDTH, 860 if len(volumes) > 1 else 780)
         widget.parent.show()
         application.processEvents()
         return widget
@@ -81,6 +75,19 @@ def shown(module, stood_in, scene, application, monkeypatch):
         widget.parent.close()
         widget.cleanup()
     application.setPalette(before)
+
+
+def dotted(scene, names):
+    """A volume of each name, with dots that the stand-in for the worker finds."""
+    from MicrocalcSegmentationLib.mrml.volumes import add_volume
+
+    pixels = np.random.default_rng(0).integers(80, 95, (300, 160)).astype(np.int16)
+    for index in range(8):
+        pixels[49:52, 19 + 10 * index : 22 + 10 * index] = 199 - 5 * index
+    for index in range(9):
+        row, col = 220 + 9 * (index % 3), 30 + 12 * (index // 3)
+        pixels[row - 1 : row + 2, col - 1 : col + 2] = 170
+    return [add_volume(scene, pixels, Geometry((0.1, 0.1)), name) for name in names]
 
 
 def picture_of(widget, name):
@@ -95,8 +102,9 @@ def picture_of(widget, name):
 
 @pytest.mark.parametrize("study", [False, True], ids=["single", "study"])
 @pytest.mark.parametrize("style", ["light", "dark"])
-def test_the_panel_is_readable_and_nothing_is_cut(shown, style, study):
-    widget = shown(style, study)
+def test_the_panel_is_readable_and_nothing_is_cut(shown, scene, style, study):
+    volumes = dotted(scene, VIEWS if study else ("left_cc",))
+    widget = shown(style, volumes, [sys.executable, str(FAKE_WORKER)])
     name = f"panel_study_{style}" if study else f"panel_{style}"
     picture = picture_of(widget, name).mean(axis=2)
     background = np.median(picture)
@@ -112,3 +120,13 @@ def test_the_panel_is_readable_and_nothing_is_cut(shown, style, study):
             assert button.width() >= button.sizeHint().width(), button.objectName()
     table = widget.ui.clusterTable
     assert not table.horizontalScrollBar().isVisible()
+
+
+def test_the_sample_study_is_found_by_the_shipped_pair_from_the_panel(shown, scene):
+    from MicrocalcSegmentationLib.mrml.sample import STUDY, load_sample
+
+    widget = shown("light", load_sample(scene, STUDY))
+    picture_of(widget, "panel")
+    table = widget.ui.clusterTable
+    views = {table.item(row, 0).text() for row in range(table.rowCount())}
+    assert views == {"LCC", "LMLO"}  # the sides and views that hold its cluster
