@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MANIFEST_VERSION = 1
 DEFAULT_MODEL = "third"
 NETWORKS = ("detector", "segmentator")
+CARD = "card.md"  # in a model's folder: what it learnt from and what was measured
 FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`
 
 

@@ -102,6 +102,9 @@ def test_a_recipe_becomes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
     read = load_model(tmp_path / "tiny")
     assert read.training["recipe"]["seed"] == recipe.seed
     assert read.threshold == made.threshold
+    card = (tmp_path / "tiny/card.md").read_text()
+    assert "2 squares of breast of 5 cm with simulated MCs, seed 1" in card
+    assert "All MCs were simulated" in card
     monkeypatch.setattr(pool_module, "_make_one", None)  # nothing may be made a second time
     again = train_pair(recipe, tmp_path / "again", tmp_path / "work", Silent())
     for which in ("detector", "segmentator"):

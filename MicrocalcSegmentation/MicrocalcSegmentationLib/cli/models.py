@@ -10,7 +10,8 @@ NAME = "models"
 SUMMARY = "list the models that come with the program"
 DESCRIPTION = """\
 List the models that come with the program: name, version, both networks' patch side N and
-padding, thresholds, what other thresholds would give, and the figures of its manifest.
+padding, thresholds, what other thresholds would give, the figures of its manifest, and where
+its card lies.
 
 With --write-onnx, write the ONNX graphs of a model's weights into its folder, and their
 digests into its manifest: for a model made before there were any. `microcalc train` does
@@ -55,10 +56,13 @@ def run(args: argparse.Namespace) -> int:
             )
         for key, value in entry["figures"].items():
             say(f"  {key}: {value}")
+        say(f"  card: {entry['card']}")
     return 0
 
 
 def _entry(model) -> dict:
+    from ..model import CARD
+
     return {
         "name": model.name,
         "version": model.version,
@@ -70,4 +74,5 @@ def _entry(model) -> dict:
         "detector_threshold": model.detector_threshold,
         "operating_points": [asdict(point) for point in model.operating_points],
         "figures": model.figures,
+        "card": str(model.folder / CARD),
     }

@@ -1,12 +1,12 @@
 """A model card in Markdown, written from the manifest alone."""
 
-from pathlib import Path
+from ..model import CARD, NETWORKS, Model
+from .sheets import KINDS
 
-from ..model import NETWORKS, Model
 
-
-def write_card(model: Model, path: Path) -> None:
-    """Write the card, whole or not at all."""
+def write_card(model: Model) -> None:
+    """Write the card into the model's folder, whole or not at all."""
+    path = model.folder / CARD
     beside = path.with_name(path.name + ".part")
     beside.write_text(card(model), encoding="utf-8")
     beside.replace(path)
@@ -31,7 +31,9 @@ def card(model: Model) -> str:
     for data, figures in model.figures.items():
         lines += ["", f"## Measured on {data}", "", "| figure | value |", "|---|---|"]
         lines += [f"| {name} | {value:.4g} |" for name, value in figures.items()]
-    if _only_simulated(model.training):
+    if "recipe" in model.training:
+        lines += ["", "All MCs were simulated: the figures say nothing about real ones."]
+    elif _only_simulated(model.training):
         lines += ["", "All images were simulated: the figures say nothing about real ones."]
     lines += [
         "",
@@ -53,8 +55,24 @@ def _training_lines(training: dict) -> list[str]:
             f"- {which}: {one['steps']} minibatches of {course['batch_size']}, best at "
             f"{one['best step']}, seed {course['seed']}, {precision}; ended because {one['ended']}"
         )
+    if "recipe" in training:
+        lines += _recipe_lines(training["recipe"])
     libraries = training.get("libraries", {})
     lines.append(f"- made with {', '.join(f'{name} {v}' for name, v in libraries.items())}")
+    return lines
+
+
+def _recipe_lines(recipe: dict) -> list[str]:
+    tissue = [recipe["film_tiles"], *recipe["digital_backgrounds"], "simulated"]
+    lines = [
+        f"- {recipe['sheets']} squares of breast of 5 cm with simulated MCs, seed "
+        f"{recipe['seed']}, of kinds {', '.join(recipe.get('kinds', KINDS))}; tissue: "
+        f"{', '.join(tissue)}"
+    ]
+    for which in NETWORKS:
+        lines.append(f"- {which}: {recipe[f'{which}_steps']} minibatches of tiles")
+    if start := recipe.get("start"):
+        lines.append(f"- begun with {start['name']} {start['version']}")
     return lines
 
 

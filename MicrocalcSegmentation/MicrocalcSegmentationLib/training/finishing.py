@@ -87,7 +87,7 @@ def assemble(order: Order, samples: Samples) -> Model:
         training=_record(samples, said),
     )
     save_model(model, networks)
-    write_card(model, order.output / "card.md")
+    write_card(model)
     return model
 
 

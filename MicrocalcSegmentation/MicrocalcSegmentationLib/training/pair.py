@@ -14,6 +14,7 @@ from ..model import NETWORKS, Model, load_model, read_weights, save_model, write
 from ..neighbours import reconsider
 from ..networks import Architecture, build
 from ..progress import Part, Progress
+from .card import write_card
 from .fit import UNITS, Schedule, Tiles, fit
 from .neighbour_weights import fit_neighbourhood
 from .operating_points import calibrate, choose_threshold, operating_points
@@ -135,6 +136,7 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         training=_record(recipe, start, real, checks),
     )
     model = save_model(model, networks)
+    write_card(model)
     progress.report(1.0, f"model written to {output}")
     return model
 
@@ -163,6 +165,7 @@ def _outlined_anew(
         training=record,
     )
     model = save_model(model, networks)
+    write_card(model)
     progress.report(1.0, f"model written to {output}")
     return model
 
