@@ -4,23 +4,19 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
 from dataset_files import (
-    basic_dataset,
     only,
     problem,
     write_image,
     write_nrrd,
+    write_segmentation,
 )
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
 from MicrocalcSegmentationLib.training.datasets import open_dataset
 from PIL import Image
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-from pydicom.uid import generate_uid
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "png", "mha", "tif"])
@@ -97,12 +93,12 @@ def test_a_cropped_and_shifted_segmentation_lies_where_its_header_says(tmp_path,
 
 
 def test_what_segment_writes_comes_back_as_training_data(tmp_path, make_findings):
-    from MicrocalcSegmentationLib.export.nrrd import write_segmentation
+    from MicrocalcSegmentationLib.export import nrrd
 
     findings = make_findings()
     write_nrrd(tmp_path / "film.nrrd", findings.mammogram.pixels, 0.1)
     (tmp_path / "results").mkdir()
-    write_segmentation(findings, tmp_path / "results" / "film.seg.nrrd")
+    nrrd.write_segmentation(findings, tmp_path / "results" / "film.seg.nrrd")
     assert (only(open_dataset(tmp_path)).load().mask == (findings.labels > 0)).all()
 
 
@@ -111,8 +107,8 @@ def test_a_dicom_segmentation_goes_with_the_image_it_refers_to(tmp_path, make_br
     one = write_image(tmp_path / "one.dcm", first[0], seed=1)
     two = write_image(tmp_path / "two.dcm", second[0], seed=2)
     breast = np.ones(first[1].shape, bool)
-    write_dicom_seg(tmp_path / "from_pacs" / "b", {"MC": second[1], "Breast": breast}, two)
-    write_dicom_seg(tmp_path / "from_pacs" / "a", {"MC": first[1]}, one)
+    write_segmentation(tmp_path / "from_pacs" / "b", {"MC": second[1], "Breast": breast}, two)
+    write_segmentation(tmp_path / "from_pacs" / "a", {"MC": first[1]}, one)
     dataset = open_dataset(tmp_path)
     assert dataset.problems == ()
     for image, (_, mask) in zip(dataset.images, (first, second), strict=True):
@@ -196,32 +192,3 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path):
         open_dataset(tmp_path / "missing")
     with pytest.raises(InputError, match="layout 'dmid' is unknown"):
         open_dataset(tmp_path, "dmid")
-
-
-def write_dicom_seg(path, segments, source):
-    """A binary segmentation (DICOM PS3.3 A.51), a frame per segment, without a file ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shape = next(iter(segments.values())).shape
-    dataset = basic_dataset("1.2.840.10008.5.1.4.1.1.66.4", shape)
-    dataset.Modality, dataset.SegmentationType = "SEG", "BINARY"
-    dataset.BitsAllocated = dataset.BitsStored = 1
-    dataset.HighBit, dataset.NumberOfFrames = 0, len(segments)
-    reference = Dataset()
-    reference.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2"
-    reference.ReferencedSOPInstanceUID = pydicom.dcmread(source).SOPInstanceUID
-    series = Dataset()
-    series.SeriesInstanceUID = generate_uid()
-    series.ReferencedInstanceSequence = Sequence([reference])
-    dataset.ReferencedSeriesSequence = Sequence([series])
-    dataset.SegmentSequence, dataset.PerFrameFunctionalGroupsSequence = Sequence(), Sequence()
-    for number, name in enumerate(segments, 1):
-        segment, frame, identification = Dataset(), Dataset(), Dataset()
-        segment.SegmentNumber, segment.SegmentLabel = number, name
-        dataset.SegmentSequence.append(segment)
-        identification.ReferencedSegmentNumber = number
-        frame.SegmentIdentificationSequence = Sequence([identification])
-        dataset.PerFrameFunctionalGroupsSequence.append(frame)
-    bits = np.concatenate([mask.ravel() for mask in segments.values()])
-    packed = np.packbits(bits, bitorder="little").tobytes()
-    dataset.PixelData = packed + b"\0" * (len(packed) % 2)
-    dataset.save_as(path, enforce_file_format=True)

@@ -15,13 +15,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pydicom
-from pydicom.errors import InvalidDicomError
 
 from ...errors import InputError
 from ...reading import read_mammogram
 from .annotated import UNSTATED, AnnotatedImage, Annotation, Dataset, Problem
-from .masks import SEGMENTATION_FILE, read_mask, referenced_images, segmentation_header
+from .masks import (
+    SEGMENTATION_FILE,
+    dicom_header,
+    is_segmentation,
+    read_mask,
+    referenced_images,
+)
 
 MASK_SUFFIX, IGNORED_SUFFIX = "_mask", "_ignored"
 TABLE = "cases.csv"
@@ -93,7 +97,7 @@ def _sort_files(root: Path) -> _Files:
             files.masks.append((stem, path))
         elif stem.endswith(MASK_SUFFIX):
             files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
-        elif _is_dicom(path) and segmentation_header(path) is not None:
+        elif is_segmentation(dicom_header(path)):
             files.segmentations.append(path)
         else:
             files.images[stem].append(path)
@@ -106,8 +110,8 @@ def _assign_masks(files: _Files) -> tuple[dict[Path, list[Path]], list[Problem]]
     if files.segmentations:
         by_uid = _by_instance(files.images)
         for segmentation in files.segmentations:
-            header = segmentation_header(segmentation)
-            found = {by_uid[uid] for uid in referenced_images(header) if uid in by_uid}
+            uids = referenced_images(dicom_header(segmentation))
+            found = {by_uid[uid] for uid in uids if uid in by_uid}
             if len(found) == 1:
                 masks[found.pop()].append(segmentation)
             else:
@@ -143,9 +147,9 @@ def _assign(
 def _by_instance(images: dict[str, list[Path]]) -> dict[str, Path]:
     found = {}
     for path in (path for paths in images.values() for path in paths):
-        header = _dicom_header(path)
-        if header is not None and header.get("SOPInstanceUID"):
-            found[str(header.SOPInstanceUID)] = path
+        header = dicom_header(path)
+        if header is not None:
+            found |= dict.fromkeys(header.texts("SOPInstanceUID"), path)
     return found
 
 
@@ -178,8 +182,8 @@ def _image(name: str, files: tuple[Path, ...], known: dict, spacing_mm) -> Annot
 
 
 def _patient(path: Path) -> str | None:
-    header = _dicom_header(path)
-    return str(header.get("PatientID") or "") or None if header is not None else None
+    header = dicom_header(path)
+    return next(iter(header.texts("PatientID")), None) if header is not None else None
 
 
 def _described(path: Path) -> dict:
@@ -236,10 +240,3 @@ def _may_be_image(path: Path) -> bool:
 def _is_dicom(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(132)[128:] == _DICOM_MARK
-
-
-def _dicom_header(path: Path) -> pydicom.Dataset | None:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, OSError, ValueError):
-        return None
