@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from MicrocalcSegmentationLib.breast import breast_region
 from MicrocalcSegmentationLib.cli import main
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.evaluation.stored_cases import stored_cases
@@ -269,6 +270,45 @@ def test_marks_outside_the_breast_and_wrong_exclusions_are_problems(cases, write
         "x_mask.nrrd: 9 of 9 marked pixels lie outside the breast; check that annotation and "
         "image belong together, or exclude the image",
     ]
+
+
+def test_an_inverted_mask_is_a_problem(tmp_path, write_breast, make_breast):
+    write_breast(tmp_path / "x", "x", 9, ~make_breast(9)[1])
+    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
+    assert str(found).startswith("x_mask.nrrd: 100% of the image is marked as MC; check that the")
+
+
+def test_mcs_outside_the_breast_are_reported_also_inside_its_box(
+    tmp_path, write_breast, make_breast
+):
+    mammogram, mask = make_breast(9, mcs=0)
+    breast = breast_region(mammogram)
+    rows, cols = (np.flatnonzero(breast.any(axis=axis)) for axis in (1, 0))
+    place = rows[0], cols[-1] - 4  # a corner of the breast's bounding box
+    assert not breast[place[0] : place[0] + 4, place[1] : place[1] + 4].any()
+    mask[200:204, 40:46] = True
+    mask[place[0] : place[0] + 4, place[1] : place[1] + 4] = True
+    write_breast(tmp_path / "x", "x", 9, mask)
+    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
+    assert "1 of the marked regions lie outside the breast and would be lost; take" in str(found)
+    mask[200:204, 40:43] = False
+    write_breast(tmp_path / "x", "x", 9, mask)
+    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
+    assert "16 of 28 marked pixels lie outside the breast; check that annotation" in str(found)
+
+
+@pytest.mark.parametrize("said", ["yes", "no"])
+def test_pixels_that_may_be_mcs_contradict_no_table(tmp_path, write_breast, said):
+    cases = tmp_path / "x"
+    write_breast(cases, "x", 9, mcs=0)
+    mask = sitk.ReadImage(str(cases / "x_mask.nrrd"))
+    ignored = sitk.GetArrayFromImage(mask)
+    ignored[0, 200:204, 40:46] = 1
+    image = sitk.GetImageFromArray(ignored)
+    image.CopyInformation(mask)
+    sitk.WriteImage(image, str(cases / "x_ignored.nrrd"))
+    (cases / "cases.csv").write_text(f"image,positive\nx,{said}\n")
+    assert check([open_dataset(cases)], ONE_PROCESS, Silent()) == ()
 
 
 def test_adding_images_keeps_what_is_there(cases, tmp_path, write_breast):
