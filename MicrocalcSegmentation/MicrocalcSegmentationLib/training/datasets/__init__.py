@@ -56,5 +56,6 @@ def read_annotation(
     if layout == "inbreast":
         return inbreast.load(name, files, spacing_mm)
     if layout == "cbis-ddsm":
-        return cbis_ddsm.load(name, files[0], files[1:], spacing_mm)
+        regions = (cbis_ddsm.Region("1", files[1:]),)  # which of them is whose is not stored
+        return cbis_ddsm.load(name, files[0], regions, spacing_mm)
     return folders.load(files, spacing_mm)
