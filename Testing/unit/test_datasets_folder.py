@@ -185,6 +185,26 @@ def test_a_damaged_table_or_mask_is_named(tmp_path, make_breast):
     assert problem(open_dataset(tmp_path)).startswith("cases.csv: not a table with a column")
 
 
+def test_a_given_spacing_is_for_images_that_state_none(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name, spacing_mm in (("silent", 1.0), ("stating", 0.1), ("odd", 0.5)):
+        write_nrrd(tmp_path / f"{name}.nrrd", mammogram.pixels, spacing_mm)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8), 1.0)
+    odd, silent, stating = open_dataset(tmp_path, spacing_mm=(0.05, 0.06)).images
+    for image in (odd, silent):  # no mammogram has 0.5 mm, so this says nothing either
+        assert image.load().mammogram.spacing_mm == (0.05, 0.06)
+    with pytest.raises(InputError) as refused:
+        stating.load()
+    assert str(refused.value) == (
+        "stating.nrrd: states a spacing of 0.1 x 0.1 mm, though --spacing-mm gives 0.05 x 0.06 mm; "
+        "give that to the set it is meant for (--spacing-mm SET=...), or correct the header"
+    )
+    with pytest.raises(InputError, match=r"silent.nrrd: no pixel spacing in the file"):
+        open_dataset(tmp_path).images[1].load()
+    *_, stating = open_dataset(tmp_path, spacing_mm=(0.1, 0.1)).images
+    assert stating.load().mammogram.source.spacing_from == "file header"
+
+
 def test_an_empty_or_missing_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="no annotated image in layout 'folder'"):
         open_dataset(tmp_path)

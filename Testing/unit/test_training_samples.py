@@ -407,6 +407,24 @@ def test_the_command_checks_builds_lists_and_verifies(cases, tmp_path, capsys):
     assert "microcalc: case1: case1.nrrd: no mask beside it; put" in captured.err
 
 
+def test_a_spacing_can_be_given_to_one_of_several_sets(cases, tmp_path, write_breast, capsys):
+    film = tmp_path / "film"
+    write_breast(film, "silent", 8)
+    for path in film.glob("*.nrrd"):
+        image = sitk.ReadImage(str(path))
+        image.SetSpacing((1.0, 1.0, 1.0))
+        sitk.WriteImage(image, str(path))
+    command = ["samples", "check", str(film), str(cases), "-q", "--spacing-mm"]
+    assert main([*command, f"{film}=0.09"]) == 0
+    assert main([*command, "0.09"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 5
+    assert said[0].startswith("microcalc: case0: case0.nrrd: states a spacing of 0.1 x 0.1 mm")
+    assert main([*command, "0.1", "--spacing-mm", f"{film}=0.09"]) == 0
+    assert main([*command, "filn=0.09"]) == 1
+    assert "--spacing-mm filn=...: no such SET; name one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..errors import InputError
 from . import options
 from .terminal import complain, progress_on_stderr, say
 
@@ -35,6 +36,7 @@ examples:
   microcalc samples check my_cases
   microcalc samples build my_cases INbreast --output samples.sqlite
   microcalc samples build film --spacing-mm 0.05 --output film.sqlite --exclude case7,case9
+  microcalc samples build film INbreast --spacing-mm film=0.05 --output both.sqlite
   microcalc samples list samples.sqlite
   microcalc samples mine samples.sqlite --model my-model
 
@@ -91,7 +93,13 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sets", nargs="+", type=Path, metavar="SET")
     parser.add_argument("--layout", choices=("folder", "inbreast", "cbis-ddsm"))
     parser.add_argument(
-        "--spacing-mm", type=options.spacing, metavar="S|ROW,COL", help=options.SPACING_HELP
+        "--spacing-mm",
+        type=_spacing_of_set,
+        action="append",
+        default=[],
+        metavar="[SET=]S|ROW,COL",
+        help="pixel spacing in mm, one number or ROW,COL, of images that do not state it, in one "
+        "SET or in all; an image that states another is a problem; can be repeated",
     )
     parser.add_argument(
         "--exclude",
@@ -135,7 +143,11 @@ def _build(args: argparse.Namespace) -> int:
 def _datasets(args: argparse.Namespace) -> list:
     from ..training.datasets import open_dataset
 
-    return [open_dataset(path, args.layout, args.spacing_mm) for path in args.sets]
+    given = dict(args.spacing_mm)
+    for path in given:
+        if path is not None and path not in args.sets:
+            raise InputError(f"--spacing-mm {path}=...: no such SET; name one as it is given")
+    return [open_dataset(path, args.layout, given.get(path, given.get(None))) for path in args.sets]
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -187,6 +199,12 @@ def _mine(args: argparse.Namespace) -> int:
         for which, count in found.items():
             say(f"{which}: {count} false positives on the training images")
     return 0
+
+
+def _spacing_of_set(text: str) -> tuple[Path | None, tuple[float, float]]:
+    """The SET before the last "=", None for all, and its (row, col) spacing."""
+    name, _, spacing = text.rpartition("=")
+    return Path(name) if name else None, options.spacing(spacing)
 
 
 def _counts(text: str) -> tuple[int, ...]:

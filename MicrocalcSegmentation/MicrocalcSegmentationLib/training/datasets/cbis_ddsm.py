@@ -15,8 +15,8 @@ import numpy as np
 import pydicom
 
 from ...errors import InputError
-from ...reading import read_mammogram
 from .annotated import CLUSTER_LEVEL, AnnotatedImage, Annotation, Dataset, Problem
+from .own_spacing import read_with_own_spacing
 
 TABLES = "calc_case_description_*_set.csv"
 WHY_NOT_SEGMENTATOR = (
@@ -99,7 +99,7 @@ def load(name: str, path: Path, regions: tuple[Region, ...], spacing_mm) -> Anno
     A region without a mask among its files is a problem.
     Raises InputError when the image or a mask is unreadable.
     """
-    mammogram = read_mammogram(path, spacing_mm)
+    mammogram = read_with_own_spacing(path, spacing_mm)
     mask = np.zeros(mammogram.pixels.shape, bool)
     problems = []
     for region in regions:

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...reading import read_mammogram
 from .annotated import UNSTATED, AnnotatedImage, Annotation, Dataset, Problem
 from .masks import (
     SEGMENTATION_FILE,
@@ -26,6 +25,7 @@ from .masks import (
     read_mask,
     referenced_images,
 )
+from .own_spacing import read_with_own_spacing
 
 MASK_SUFFIX, IGNORED_SUFFIX = "_mask", "_ignored"
 TABLE = "cases.csv"
@@ -74,7 +74,7 @@ def load(files: tuple[Path, ...], spacing_mm: tuple[float, float] | None) -> Ann
 
     Where both are marked, it is MC. Raises InputError.
     """
-    mammogram = read_mammogram(files[0], spacing_mm)
+    mammogram = read_with_own_spacing(files[0], spacing_mm)
     mask, *apart = (read_mask(path, mammogram) for path in files[1:])
     return Annotation(mammogram, mask, apart[0] & ~mask if apart else np.zeros_like(mask))
 

@@ -18,8 +18,8 @@ from scipy.ndimage import binary_dilation, label
 from skimage.draw import polygon, polygon_perimeter
 
 from ...errors import InputError
-from ...reading import read_mammogram
 from .annotated import AnnotatedImage, Annotation, Dataset, Problem
+from .own_spacing import read_with_own_spacing
 
 IMAGES, ANNOTATIONS, TABLE = "AllDICOMs", "AllXML", "INbreast.csv"
 MC_NAMES = frozenset({"calcification", "calcifications"})
@@ -93,7 +93,7 @@ def load(name: str, files: tuple[Path, ...], spacing_mm) -> Annotation:
     A region of an unknown name is uncertain, and so are a point's surroundings and a cluster
     without any single MC. Raises InputError when image or annotation is unreadable.
     """
-    mammogram = read_mammogram(files[0], spacing_mm)
+    mammogram = read_with_own_spacing(files[0], spacing_mm)
     shape = mammogram.pixels.shape
     rois = read_rois(files[1]) if len(files) > 1 else ()
     mask, points, clusters, unknown = (np.zeros(shape, bool) for _ in range(4))

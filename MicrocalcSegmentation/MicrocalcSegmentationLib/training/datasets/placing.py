@@ -8,8 +8,8 @@ import SimpleITK as sitk
 
 from ...errors import InputError
 from ...mammogram import Mammogram
+from ...reading.spacing import agree
 
-_SPACING_AGREEMENT = 0.01  # relative; headers round to three digits
 _AXES_AGREEMENT = 0.01
 # Formats whose resolution is meant for printing, and which have no place in space.
 _WITHOUT_PLACE = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -34,10 +34,8 @@ def require_shape(path: Path, shape: tuple[int, ...], mammogram: Mammogram) -> N
 def require_spacing(path: Path, row_col_mm: Sequence[float], mammogram: Mammogram) -> None:
     """Raises InputError unless the spacing is its image's, at the detector or in the breast."""
     own = mammogram.geometry.spacing_mm
-    alike = (
-        np.allclose(row_col_mm, one, rtol=_SPACING_AGREEMENT) for one in (own, mammogram.spacing_mm)
-    )
-    if states_spacing(row_col_mm) and not any(alike):
+    alike = agree(row_col_mm, own) or agree(row_col_mm, mammogram.spacing_mm)
+    if states_spacing(row_col_mm) and not alike:
         stated, wanted = (" x ".join(f"{mm:g}" for mm in pair) for pair in (row_col_mm, own))
         raise InputError(
             f"{path.name}: the mask's spacing is {stated} mm, its image's {wanted} mm; {_REMEDY}"
