@@ -1,6 +1,7 @@
 """Folders of images and masks, as users keep them."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from dataset_files import (
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
 from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.samples.preparing import examine
 from PIL import Image
 
 
@@ -203,6 +205,51 @@ def test_a_given_spacing_is_for_images_that_state_none(tmp_path, make_breast):
         open_dataset(tmp_path).images[1].load()
     *_, stating = open_dataset(tmp_path, spacing_mm=(0.1, 0.1)).images
     assert stating.load().mammogram.source.spacing_from == "file header"
+
+
+def test_one_bad_file_is_listed_beside_the_rest(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name in ("sound", "cut", "locked", "zeros", "odd"):
+        path = write_image(tmp_path / f"{name}.dcm", mammogram)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8))
+    whole = path.read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(whole[:140])
+    (tmp_path / "zeros.dcm").write_bytes(b"")
+    (tmp_path / "odd.dcm").write_bytes(whole[:132] + bytes(range(256)) * 9)
+    # Even an administrator may not read this, whatever the permissions are.
+    (tmp_path / "locked.dcm").unlink()
+    (tmp_path / "locked.dcm").symlink_to("/proc/self/mem")
+    (tmp_path / "notes").write_bytes(b"")
+    write_segmentation(tmp_path / "seg.dcm", {"MC": mask}, tmp_path / "sound.dcm")
+    (tmp_path / "seg.dcm").write_bytes((tmp_path / "seg.dcm").read_bytes()[:600])
+    dataset = open_dataset(tmp_path)
+    assert [image.name for image in dataset.images] == ["sound"]
+    found = {problem.image: problem for problem in dataset.problems}
+    assert set(found) == {"cut", "locked", "zeros", "odd", "seg"}
+    assert str(found["locked"]).startswith("locked.dcm: cannot be read (Input/output error); check")
+    assert str(found["zeros"]) == "zeros.dcm: an empty file; copy or export it again"
+    assert "a DICOM segmentation that refers to none" in str(found["seg"])
+    for name in ("cut", "odd"):
+        assert re.search(rf"{name}.dcm: .*(damaged|header).*export it again", str(found[name]))
+
+
+def test_no_damage_of_a_header_ends_the_list(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    path = write_image(tmp_path / "left.dcm", mammogram)
+    write_nrrd(tmp_path / "left_mask.nrrd", mask.astype(np.uint8))
+    write_segmentation(tmp_path / "right.dcm", {"MC": mask}, path)
+    whole = {file: file.read_bytes() for file in (path, tmp_path / "right.dcm")}
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        for file, data in whole.items():
+            damaged = bytearray(data[: rng.integers(132, 1200)] if rng.random() < 0.3 else data)
+            for place in rng.integers(132, min(len(damaged), 1200), size=9):
+                damaged[place] = rng.integers(256)
+            file.write_bytes(damaged)
+        dataset = open_dataset(tmp_path)
+        assert len(dataset.images) + len(dataset.problems) > 0
+        for image in dataset.images:
+            examine(image)
 
 
 def test_an_empty_or_missing_folder_is_refused(tmp_path):

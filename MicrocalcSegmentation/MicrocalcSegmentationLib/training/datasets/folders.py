@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...reading import first_bytes
 from .annotated import UNSTATED, AnnotatedImage, Annotation, Dataset, Problem
 from .masks import (
     SEGMENTATION_FILE,
@@ -38,12 +39,16 @@ _DICOM_MARK = b"DICM"
 
 @dataclass(frozen=True)
 class _Files:
-    """images: by stem. masks, ignored: (stem of its image, file); segmentations: DICOM SEG."""
+    """images: by stem. masks, ignored: (stem of its image, file); segmentations: DICOM SEG.
+
+    refused: of `images`, those that cannot be read or have a damaged header, and why.
+    """
 
     images: dict[str, list[Path]]
     masks: list[tuple[str, Path]]
     ignored: list[tuple[str, Path]]
     segmentations: list[Path]
+    refused: dict[Path, InputError]
 
 
 def read_dataset(root: Path, spacing_mm: tuple[float, float] | None) -> Dataset:
@@ -58,6 +63,9 @@ def read_dataset(root: Path, spacing_mm: tuple[float, float] | None) -> Dataset:
         for path in paths:
             name = stem if len(paths) == 1 else f"{path.parent.name}-{stem}"
             own, apart = masks.get(path, []), ignored.get(path, [])
+            if path in files.refused:
+                problems.append(Problem.of_error(name, files.refused[path]))
+                continue
             if len(own) != 1 or len(apart) > 1:
                 problems.append(_mask_problem(name, path, own if len(own) != 1 else apart))
                 continue
@@ -80,37 +88,54 @@ def load(files: tuple[Path, ...], spacing_mm: tuple[float, float] | None) -> Ann
 
 
 def _sort_files(root: Path) -> _Files:
-    files = _Files(defaultdict(list), [], [], [])
+    files = _Files(defaultdict(list), [], [], [], {})
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         if not path.is_file() or any(part.startswith(".") for part in parts):
             continue
-        stem, lower = _stem(path), path.name.lower()
-        segmented = lower.endswith(SEGMENTATION_FILE)
-        if segmented:
-            stem = path.name[: -len(SEGMENTATION_FILE)]
-        elif not _may_be_image(path):
-            continue
-        if stem.endswith(IGNORED_SUFFIX):
-            files.ignored.append((stem.removesuffix(IGNORED_SUFFIX), path))
-        elif segmented:
-            files.masks.append((stem, path))
-        elif stem.endswith(MASK_SUFFIX):
-            files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
-        elif is_segmentation(dicom_header(path)):
-            files.segmentations.append(path)
-        else:
-            files.images[stem].append(path)
+        _sort_in(path, files)
     return files
+
+
+def _sort_in(path: Path, files: _Files) -> None:
+    stem = _stem(path)
+    segmented = path.name.lower().endswith(SEGMENTATION_FILE)
+    if segmented:
+        stem = path.name[: -len(SEGMENTATION_FILE)]
+    if stem.endswith(IGNORED_SUFFIX) and (segmented or _has_image_type(path)):
+        files.ignored.append((stem.removesuffix(IGNORED_SUFFIX), path))
+    elif segmented:
+        files.masks.append((stem, path))
+    elif stem.endswith(MASK_SUFFIX) and _has_image_type(path):
+        files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
+    else:
+        _sort_in_image(stem, path, files)
+
+
+def _sort_in_image(stem: str, path: Path, files: _Files) -> None:
+    """An image, a DICOM segmentation, or neither. What cannot be read may be an image."""
+    try:
+        if not _has_image_type(path) and not _is_dicom(path):
+            return
+        if is_segmentation(dicom_header(path)):
+            files.segmentations.append(path)
+            return
+    except InputError as error:
+        files.refused[path] = error
+    files.images[stem].append(path)
 
 
 def _assign_masks(files: _Files) -> tuple[dict[Path, list[Path]], list[Problem]]:
     """image -> its masks; and masks that belong to no image."""
     masks, problems = _assign(files.masks, files.images)
     if files.segmentations:
-        by_uid = _by_instance(files.images)
+        by_uid = _by_instance(files)
         for segmentation in files.segmentations:
-            uids = referenced_images(dicom_header(segmentation))
+            try:
+                uids = referenced_images(dicom_header(segmentation))
+            except InputError as error:
+                problems.append(Problem.of_error(_stem(segmentation), error))
+                continue
             found = {by_uid[uid] for uid in uids if uid in by_uid}
             if len(found) == 1:
                 masks[found.pop()].append(segmentation)
@@ -144,10 +169,10 @@ def _assign(
     return assigned, problems
 
 
-def _by_instance(images: dict[str, list[Path]]) -> dict[str, Path]:
+def _by_instance(files: _Files) -> dict[str, Path]:
     found = {}
-    for path in (path for paths in images.values() for path in paths):
-        header = dicom_header(path)
+    for path in (path for paths in files.images.values() for path in paths):
+        header = None if path in files.refused else dicom_header(path)
         if header is not None:
             found |= dict.fromkeys(header.texts("SOPInstanceUID"), path)
     return found
@@ -233,10 +258,10 @@ def _stem(path: Path) -> str:
     return path.stem
 
 
-def _may_be_image(path: Path) -> bool:
-    return path.name.lower().endswith(_IMAGE_TYPES) or _is_dicom(path)
+def _has_image_type(path: Path) -> bool:
+    return path.name.lower().endswith(_IMAGE_TYPES)
 
 
 def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == _DICOM_MARK
+    """Whether a file without a known ending starts as DICOM does, after its preamble."""
+    return path.stat().st_size > 0 and first_bytes(path)[128:] == _DICOM_MARK

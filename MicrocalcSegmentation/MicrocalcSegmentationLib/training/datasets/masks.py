@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from ...errors import InputError
 from ...mammogram import Mammogram
 from ...reading import first_bytes
-from ...reading.dicom import is_dicom, parsed
+from ...reading.dicom import is_dicom, parsed, warnings_logged
 from ...reading.header import Header
 from .placing import (
     grid,
@@ -45,8 +45,9 @@ def read_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
     """
     if path.name.lower().endswith(SEGMENTATION_FILE):
         return _slicer_mask(path, mammogram)
-    if is_segmentation(dicom_header(path)):
-        return _dicom_mask(path, mammogram)
+    with warnings_logged(path.name):
+        if is_segmentation(dicom_header(path)):
+            return _dicom_mask(path, mammogram)
     return _plain_mask(path, mammogram)
 
 
