@@ -17,6 +17,7 @@ from dataset_files import (
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
 from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.datasets.notes import notes
 from MicrocalcSegmentationLib.training.samples.preparing import examine
 from PIL import Image
 
@@ -205,6 +206,98 @@ def test_a_given_spacing_is_for_images_that_state_none(tmp_path, make_breast):
         open_dataset(tmp_path).images[1].load()
     *_, stating = open_dataset(tmp_path, spacing_mm=(0.1, 0.1)).images
     assert stating.load().mammogram.source.spacing_from == "file header"
+
+
+@pytest.fixture
+def twins(tmp_path, make_breast):
+    """A folder in which A and B hold an image each of the same name, and its mask."""
+    mammogram, mask = make_breast(1)
+    for place in ("A", "B"):
+        write_nrrd(tmp_path / place / "left.nrrd", mammogram.pixels)
+        write_nrrd(tmp_path / place / "left_mask.nrrd", mask.astype(np.uint8))
+    return tmp_path
+
+
+@pytest.mark.parametrize("named", ["{}/left.nrrd", "{}/left", "{}\\left.nrrd", "./{}/left.nrrd"])
+def test_a_row_may_name_an_image_by_its_path(twins, named):
+    rows = "".join(f"{named.format(place)},patient {place}\n" for place in "AB")
+    (twins / "cases.csv").write_text("image,patient\n" + rows)
+    dataset = open_dataset(twins)
+    assert dataset.problems == ()
+    assert [image.patient for image in dataset.images] == ["patient A", "patient B"]
+
+
+def test_a_bare_name_is_refused_where_several_images_have_it(twins):
+    (twins / "cases.csv").write_text("image,patient\nleft.nrrd,P\n")
+    assert problem(open_dataset(twins)) == (
+        "cases.csv: names the image left.nrrd, of which there are 2 (A/left.nrrd, B/left.nrrd); "
+        "write its path below the folder"
+    )
+
+
+def test_rows_that_disagree_on_an_image_are_a_problem(twins):
+    rows = "A/left.nrrd,P,film\nA/left,P,\nA\\left,Q,film\n"
+    (twins / "cases.csv").write_text("image,patient,kind\n" + rows)
+    dataset = open_dataset(twins)
+    assert problem(dataset) == (
+        "cases.csv: rows for A\\left disagree: patient P and Q; keep the right one alone"
+    )
+    assert dataset.problems[0].image == "A-left"
+
+
+def test_images_that_only_a_folder_far_above_tells_apart_have_names_of_their_own(
+    tmp_path, make_breast
+):
+    mammogram, mask = make_breast(1)
+    for place in ("P1/series", "P2/series", "P2"):
+        write_nrrd(tmp_path / place / "1-1.nrrd", mammogram.pixels)
+        write_nrrd(tmp_path / place / "1-1_mask.nrrd", mask.astype(np.uint8))
+    dataset = open_dataset(tmp_path)
+    assert dataset.problems == ()
+    names = {image.name for image in dataset.images}
+    assert names == {"P1-series-1-1", "P2-series-1-1", f"{tmp_path.name}-P2-1-1"}
+
+
+def test_a_uid_as_a_name_keeps_its_last_number(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name in ("1.2.840.7", "1.2.840.8"):
+        write_image(tmp_path / name, mammogram)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8))
+    dataset = open_dataset(tmp_path)
+    assert dataset.problems == ()
+    assert [image.name for image in dataset.images] == ["1.2.840.7", "1.2.840.8"]
+
+
+def test_kinds_are_known_ones_in_any_letters(twins):
+    (twins / "cases.csv").write_text("image,kind\nA/left,Digital\nB/left,FFDM\n")
+    dataset = open_dataset(twins)
+    assert [image.kind for image in dataset.images] == ["digital"]
+    assert problem(dataset) == (
+        "left.nrrd: kind 'FFDM' is unknown; write digital or film in cases.csv"
+    )
+
+
+def test_guessed_patients_and_splits_that_would_stay_empty_are_said(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name in ("p1_LCC", "p1_LMLO", "p2_LCC", "p2_LMLO"):
+        write_nrrd(tmp_path / f"{name}.nrrd", mammogram.pixels)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8))
+    (guessed,) = notes(open_dataset(tmp_path).images)
+    assert guessed.startswith(
+        "4 of 4 images do not say whose they are, and count as a patient each (p1_LCC, p1_LMLO, "
+        "p2_LCC, ...); where two are of one patient, say so in cases.csv"
+    )
+    rows = "".join(f"p{n}_L{view},ANON\n" for n in (1, 2) for view in ("CC", "MLO"))
+    (tmp_path / "cases.csv").write_text("image,patient\n" + rows)
+    (empty,) = notes(open_dataset(tmp_path).images)
+    assert empty.startswith(
+        "validation and test would stay empty: the 4 images are of 1 patient (ANON); give more"
+    )
+    (tmp_path / "cases.csv").write_text("image,patient,split\n" + rows.replace("\n", ",tset\n"))
+    assert notes(open_dataset(tmp_path).images) == []  # that the split is unknown is a problem
+    assert notes([]) == []
+    (tmp_path / "cases.csv").write_text("image,patient\n" + rows)
+    assert notes(open_dataset(tmp_path).images, (1, 0, 0)) == []  # as asked for
 
 
 def test_one_bad_file_is_listed_beside_the_rest(tmp_path, make_breast):

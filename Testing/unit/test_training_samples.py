@@ -403,6 +403,8 @@ def test_the_command_checks_builds_lists_and_verifies(cases, tmp_path, capsys):
     (cases / "case1_mask.nrrd").unlink()
     assert main(["samples", "check", str(cases), "--json"]) == 1
     captured = capsys.readouterr()
+    assert "microcalc: note: 4 of 4 images do not say whose they are" in captured.err
+    assert len(json.loads(captured.out)["notes"]) == 1
     assert json.loads(captured.out)["problems"][0]["image"] == "case1"
     assert "microcalc: case1: case1.nrrd: no mask beside it; put" in captured.err
 

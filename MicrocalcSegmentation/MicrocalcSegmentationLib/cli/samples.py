@@ -122,9 +122,11 @@ def _check(args: argparse.Namespace) -> int:
         from dataclasses import asdict
 
         found = [asdict(problem) for problem in problems]
-        say(json.dumps({"images": images, "problems": found}, indent=2))
+        said = {"images": images, "problems": found, "notes": _notes(datasets, args)}
+        say(json.dumps(said, indent=2))
     for problem in problems:
         complain(f"{problem.image}: {problem}")
+    _tell_notes(datasets, args)
     if not args.quiet and not args.json:
         say(f"{images} images, {len(problems)} problems")
     return 1 if problems else 0
@@ -134,8 +136,10 @@ def _build(args: argparse.Namespace) -> int:
     from ..training.samples.build import BuildOptions, build
 
     wanted = BuildOptions(args.patch_sides, args.split, args.seed, args.exclude, args.workers)
+    datasets = _datasets(args)
+    _tell_notes(datasets, args)
     with progress_on_stderr(args.quiet) as progress:
-        path = build(_datasets(args), args.output, wanted, progress)
+        path = build(datasets, args.output, wanted, progress)
     args.database = path
     return 0 if args.quiet and not args.json else _list(args)
 
@@ -148,6 +152,19 @@ def _datasets(args: argparse.Namespace) -> list:
         if path is not None and path not in args.sets:
             raise InputError(f"--spacing-mm {path}=...: no such SET; name one as it is given")
     return [open_dataset(path, args.layout, given.get(path, given.get(None))) for path in args.sets]
+
+
+def _notes(datasets: list, args: argparse.Namespace) -> list[str]:
+    from ..training.datasets.notes import notes
+
+    images = [i for d in datasets for i in d.images if i.name not in args.exclude]
+    return notes(images, args.split) if args.action == "build" else notes(images)
+
+
+def _tell_notes(datasets: list, args: argparse.Namespace) -> None:
+    if not args.quiet:
+        for note in _notes(datasets, args):
+            complain(f"note: {note}")
 
 
 def _list(args: argparse.Namespace) -> int:
