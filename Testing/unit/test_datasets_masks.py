@@ -45,6 +45,21 @@ def test_a_mask_s_transparency_counts_for_nothing(image):
     assert (loaded(folder).mask == mask).all()
 
 
+def test_a_mask_of_transparency_alone_is_refused(image):
+    folder, _, mask = image
+    colours = np.zeros((*mask.shape, 4), np.uint8)
+    colours[mask, 3] = 255
+    save(colours, folder / "left_mask.png")
+    assert refusal(folder).startswith("left_mask.png: marked by transparency alone; save the mask")
+
+
+def test_a_segmentation_whose_segments_have_no_numbers_is_refused(image):
+    folder, _, mask = image
+    tags = {"Segment0_Name": "Breast", "Segment0_LabelValue": "x"}
+    write_nrrd(folder / "left.seg.nrrd", mask.astype(np.uint8), tags=tags)
+    assert refusal(folder).startswith("left.seg.nrrd: the numbers of its segments cannot be read;")
+
+
 def test_a_jpeg_is_refused_as_a_mask_whatever_it_is_called(image):
     folder, _, mask = image
     save(mask.astype(np.uint8) * 255, folder / "left_mask.jpg")

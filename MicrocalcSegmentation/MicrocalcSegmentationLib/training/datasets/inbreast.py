@@ -198,8 +198,12 @@ def _table(path: Path) -> tuple[dict[str, bool], list[Problem]]:
     """Image -> whether the table's column Micros says that it holds calcifications."""
     if not path.is_file():
         return {}, []
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            rows = list(csv.DictReader(file, delimiter=";"))
+    except (OSError, csv.Error):
+        what = "cannot be read as a table"
+        return {}, [Problem(TABLE, path.name, what, "restore the published table")]
     rows = [{(key or "").strip(): value for key, value in row.items()} for row in rows]
     if rows and "File Name" not in rows[0]:
         what = "no column 'File Name' (columns are separated by semicolons)"

@@ -87,12 +87,7 @@ def _plain_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
             "NRRD where it was drawn"
         )
     image = _read(path)
-    values = sitk.GetArrayFromImage(image)
-    channels = image.GetNumberOfComponentsPerPixel()
-    if channels == 1:
-        values = values[..., None]
-    elif channels in _WITH_ALPHA:
-        values = values[..., :-1]
+    values = _colours(path, image)
     if values.ndim == 4 and values.shape[0] == 1:
         values = values[0]
     require_shape(path, values.shape[:-1], mammogram)
@@ -104,6 +99,22 @@ def _plain_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
             "off the MCs and 1 on them, without soft edges"
         )
     return marked
+
+
+def _colours(path: Path, image: sitk.Image) -> np.ndarray:
+    """(..., n) values of a mask without its transparency."""
+    values = sitk.GetArrayFromImage(image)
+    channels = image.GetNumberOfComponentsPerPixel()
+    if channels == 1:
+        return values[..., None]
+    if channels not in _WITH_ALPHA:
+        return values
+    colours, alpha = values[..., :-1], values[..., -1]
+    if np.ptp(alpha) and not colours.any():
+        raise InputError(
+            f"{path.name}: marked by transparency alone; save the mask without it, white on black"
+        )
+    return colours
 
 
 def _is_picture(values: np.ndarray, marked: np.ndarray) -> bool:
@@ -125,22 +136,32 @@ def _read(path: Path) -> sitk.Image:
 
 def _slicer_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
     image = _read(path)
-    row_col_mm = image.GetSpacing()[1::-1]
-    require_spacing(path, row_col_mm, mammogram)
+    if image.GetDimension() > 3:
+        raise InputError(f"{path.name}: a series of segmentations; save one of a single image")
+    require_spacing(path, image.GetSpacing()[1::-1], mammogram)
+    try:
+        dropped = _breast_labels(image)
+    except ValueError as error:
+        what = "the numbers of its segments cannot be read"
+        raise InputError(f"{path.name}: {what}; save the segmentation again") from error
     values = sitk.GetArrayFromImage(image)
     if image.GetDimension() == 2:
         values, image = values[None], sitk.JoinSeries(image)
     layers = values if values.ndim == 4 else values[..., None]
     marked = np.zeros(layers.shape[:3], np.uint8)
-    dropped = _breast_labels(image)
     for layer in range(layers.shape[-1]):
         inside = layers[..., layer] != 0
         inside &= ~np.isin(layers[..., layer], [v for at, v in dropped if at == layer])
         marked |= inside
+    return _placed(path, marked, image, mammogram)
+
+
+def _placed(path: Path, marked: np.ndarray, image: sitk.Image, mammogram: Mammogram) -> np.ndarray:
+    """(rows, cols) bool; marked: (slices, rows, cols), where its file's image lies."""
     flat = sitk.GetImageFromArray(marked)
     for copy in ("Spacing", "Origin", "Direction"):
         getattr(flat, f"Set{copy}")(getattr(image, f"Get{copy}")())
-    own = grid(mammogram, states_spacing(row_col_mm))
+    own = grid(mammogram, states_spacing(image.GetSpacing()[1::-1]))
     placed = sitk.Resample(flat, own, sitk.Transform(), sitk.sitkNearestNeighbor)
     mask = sitk.GetArrayFromImage(placed)[0] != 0
     lost = int(marked.sum()) - int(mask.sum())
@@ -153,7 +174,10 @@ def _slicer_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
 
 
 def _breast_labels(image: sitk.Image) -> list[tuple[int, int]]:
-    """(layer, value) of segments that stand for the whole breast."""
+    """(layer, value) of segments that stand for the whole breast.
+
+    Raises ValueError where these are no numbers.
+    """
     said = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     found = []
     for key, name in said.items():
