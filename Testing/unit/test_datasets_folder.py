@@ -200,7 +200,7 @@ def test_a_given_spacing_is_for_images_that_state_none(tmp_path, make_breast):
         stating.load()
     assert str(refused.value) == (
         "stating.nrrd: states a spacing of 0.1 x 0.1 mm, though --spacing-mm gives 0.05 x 0.06 mm; "
-        "give that to the set it is meant for (--spacing-mm SET=...), or correct the header"
+        "give that only to images that state none, or correct the header"
     )
     with pytest.raises(InputError, match=r"silent.nrrd: no pixel spacing in the file"):
         open_dataset(tmp_path).images[1].load()

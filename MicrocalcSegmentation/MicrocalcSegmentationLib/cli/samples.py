@@ -98,8 +98,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[SET=]S|ROW,COL",
-        help="pixel spacing in mm, one number or ROW,COL, of images that do not state it, in one "
-        "SET or in all; an image that states another is a problem; can be repeated",
+        help=f"{options.UNSTATED_SPACING_HELP}; for one SET or all, can be repeated",
     )
     parser.add_argument(
         "--exclude",

@@ -27,5 +27,5 @@ def read_with_own_spacing(path: Path, spacing_mm: tuple[float, float] | None) ->
     own, given = (" x ".join(f"{mm:g}" for mm in pair) for pair in (stated, spacing_mm))
     raise InputError(
         f"{path.name}: states a spacing of {own} mm, though --spacing-mm gives {given} mm; give "
-        "that to the set it is meant for (--spacing-mm SET=...), or correct the header"
+        "that only to images that state none, or correct the header"
     )
