@@ -12,6 +12,7 @@ from dataset_files import (
     problem,
     write_image,
     write_nrrd,
+    write_secondary,
     write_segmentation,
 )
 from MicrocalcSegmentationLib.errors import InputError
@@ -266,6 +267,13 @@ def test_a_uid_as_a_name_keeps_its_last_number(tmp_path, make_breast):
     dataset = open_dataset(tmp_path)
     assert dataset.problems == ()
     assert [image.name for image in dataset.images] == ["1.2.840.7", "1.2.840.8"]
+
+
+def test_a_dicom_mask_needs_no_ending_either(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    write_image(tmp_path / "1.2.840.7", mammogram)
+    write_secondary(tmp_path / "1.2.840.7_mask", mask.astype(np.uint8))
+    assert (only(open_dataset(tmp_path)).load().mask == mask).all()
 
 
 def test_kinds_are_known_ones_in_any_letters(twins):

@@ -90,36 +90,32 @@ def _sort_files(root: Path) -> _Files:
         parts = path.relative_to(root).parts
         if not path.is_file() or any(part.startswith(".") for part in parts):
             continue
-        _sort_in(path, files)
+        try:
+            _sort_in(path, files)
+        except InputError as error:  # it may well be an image
+            files.refused[path] = error
+            files.images[stem_of(path)].append(path)
     return files
 
 
 def _sort_in(path: Path, files: _Files) -> None:
+    """Raises InputError where what a file is cannot be read."""
     stem = stem_of(path)
     segmented = path.name.lower().endswith(SEGMENTATION_FILE)
     if segmented:
         stem = path.name[: -len(SEGMENTATION_FILE)]
-    if stem.endswith(IGNORED_SUFFIX) and (segmented or _has_image_type(path)):
+    elif not _may_be_image(path):
+        return
+    if stem.endswith(IGNORED_SUFFIX):
         files.ignored.append((stem.removesuffix(IGNORED_SUFFIX), path))
     elif segmented:
         files.masks.append((stem, path))
-    elif stem.endswith(MASK_SUFFIX) and _has_image_type(path):
+    elif stem.endswith(MASK_SUFFIX):
         files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
+    elif is_segmentation(dicom_header(path)):
+        files.segmentations.append(path)
     else:
-        _sort_in_image(stem, path, files)
-
-
-def _sort_in_image(stem: str, path: Path, files: _Files) -> None:
-    """An image, a DICOM segmentation, or neither. What cannot be read may be an image."""
-    try:
-        if not _has_image_type(path) and not _is_dicom(path):
-            return
-        if is_segmentation(dicom_header(path)):
-            files.segmentations.append(path)
-            return
-    except InputError as error:
-        files.refused[path] = error
-    files.images[stem].append(path)
+        files.images[stem].append(path)
 
 
 def _assign_masks(files: _Files) -> tuple[dict[Path, list[Path]], list[Problem]]:
@@ -241,10 +237,8 @@ def _truth_value(path: Path, stated) -> bool | None:
     return words[str(stated).strip().lower()]
 
 
-def _has_image_type(path: Path) -> bool:
-    return path.name.lower().endswith(IMAGE_TYPES)
-
-
-def _is_dicom(path: Path) -> bool:
-    """Whether a file without a known ending starts as DICOM does, after its preamble."""
+def _may_be_image(path: Path) -> bool:
+    """By its ending, or as DICOM starts, after its preamble."""
+    if path.name.lower().endswith(IMAGE_TYPES):
+        return True
     return path.stat().st_size > 0 and first_bytes(path)[128:] == _DICOM_MARK

@@ -10,11 +10,11 @@ IMAGE_TYPES = (
 
 
 def stem_of(path: Path) -> str:
-    """A file's name without its ending; numbers at the end of a UID are none."""
+    """A file's name without its ending; the last number of a UID is none."""
     for ending in sorted(IMAGE_TYPES, key=len, reverse=True):
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
-    return path.name if path.suffix[1:].isdigit() else path.stem
+    return path.name if path.suffix[1:2].isdigit() else path.stem
 
 
 def distinct_names(paths: list[Path], root: Path) -> dict[Path, str]:
