@@ -1,9 +1,11 @@
 """Small files of the kinds that data sets hold, and what the tests of importers ask of one."""
 
+import numpy as np
 import pydicom
 import SimpleITK as sitk
 from MicrocalcSegmentationLib.simulation.dicom_mg import Encoding, write_dicom_mg
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 
@@ -62,3 +64,34 @@ def drop_spacing(path):
     dataset = pydicom.dcmread(path)
     del dataset.ImagerPixelSpacing
     dataset.save_as(path)
+
+
+def write_segmentation(path, segments, source, edit=None):
+    """A binary segmentation (DICOM PS3.3 A.51), a frame per segment, then edited."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = next(iter(segments.values())).shape
+    dataset = basic_dataset("1.2.840.10008.5.1.4.1.1.66.4", shape)
+    dataset.Modality, dataset.SegmentationType = "SEG", "BINARY"
+    dataset.BitsAllocated = dataset.BitsStored = 1
+    dataset.HighBit, dataset.NumberOfFrames = 0, len(segments)
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2"
+    reference.ReferencedSOPInstanceUID = pydicom.dcmread(source).SOPInstanceUID
+    series = Dataset()
+    series.SeriesInstanceUID = generate_uid()
+    series.ReferencedInstanceSequence = Sequence([reference])
+    dataset.ReferencedSeriesSequence = Sequence([series])
+    dataset.SegmentSequence, dataset.PerFrameFunctionalGroupsSequence = Sequence(), Sequence()
+    for number, name in enumerate(segments, 1):
+        segment, frame, identification = Dataset(), Dataset(), Dataset()
+        segment.SegmentNumber, segment.SegmentLabel = number, name
+        dataset.SegmentSequence.append(segment)
+        identification.ReferencedSegmentNumber = number
+        frame.SegmentIdentificationSequence = Sequence([identification])
+        dataset.PerFrameFunctionalGroupsSequence.append(frame)
+    bits = np.concatenate([mask.ravel() for mask in segments.values()])
+    packed = np.packbits(bits, bitorder="little").tobytes()
+    dataset.PixelData = packed + b"\0" * (len(packed) % 2)
+    if edit:
+        edit(dataset)
+    dataset.save_as(path, enforce_file_format=True)

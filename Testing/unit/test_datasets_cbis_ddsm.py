@@ -1,9 +1,12 @@
 """CBIS-DDSM, in small files of the published layout."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 from dataset_files import drop_spacing, only, problem, write_image, write_secondary
-from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.datasets import open_dataset, read_annotation
 from MicrocalcSegmentationLib.training.datasets.annotated import CLUSTER_LEVEL
 
 
@@ -90,3 +93,80 @@ def test_a_mask_of_another_size_and_a_missing_image_are_problems(cbis, make_brea
     assert "the image that the table names is not there; download it" in problem(dataset)
     (found,) = dataset.images[0].load().problems
     assert "the mask has 40 x 50 pixels, its image 800 x 640; exclude" in str(found)
+
+
+def region_of(mammogram):
+    region = np.zeros(mammogram.pixels.shape, bool)
+    region[100:150, 60:90] = True
+    return region
+
+
+def test_each_abnormality_without_its_mask_is_a_problem(cbis, make_breast):
+    mammogram, _ = make_breast(1, 0.05)
+    cbis("P_00005", "RIGHT_CC", mammogram, [region_of(mammogram)] * 3)
+    folder = cbis.root / "CBIS-DDSM" / "Calc-Training_P_00005_RIGHT_CC_2"
+    next(folder.rglob("000001.dcm")).unlink()
+    shutil.rmtree(cbis.root / "CBIS-DDSM" / "Calc-Training_P_00005_RIGHT_CC_3")
+    image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
+    assert [str(found) for found in image.load().problems] == [
+        f"Calc-Training_P_00005_RIGHT_CC: the mask of abnormality {number} is not there; "
+        "download it, or exclude the image"
+        for number in (2, 3)
+    ]
+
+
+def test_a_view_read_again_has_the_same_regions(cbis, make_breast):
+    mammogram, _ = make_breast(1, 0.05)
+    cbis("P_00005", "RIGHT_CC", mammogram, [region_of(mammogram)] * 2)
+    image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
+    again = read_annotation("cbis-ddsm", image.name, image.files, (0.05, 0.05))
+    assert (again.mask == image.load().mask).all()
+    assert again.problems == ()
+
+
+@pytest.mark.parametrize("written", [lambda path: path.replace("/", "\\"), lambda path: "/" + path])
+def test_paths_that_windows_or_an_archive_wrote_are_found(cbis, make_breast, written):
+    mammogram, _ = make_breast(1, 0.05)
+    cbis("P_00005", "RIGHT_CC", mammogram, [region_of(mammogram)])
+    edit_table(cbis, lambda text: text.replace("Calc-Tr", written("Calc-Tr")))
+    edit_table(cbis, lambda text: text.replace("/", written("/")[-1]))
+    image = only(open_dataset(cbis.root, spacing_mm=(0.05, 0.05)))
+    assert image.load().mask.sum() == 50 * 30
+
+
+@pytest.mark.parametrize("named", ["000000.dcm", "..\\..\\000000.dcm", "/"])
+def test_an_image_that_is_nowhere_is_not_searched_for_outside_the_data_set(cbis, named):
+    cbis("P_00005", "RIGHT_CC", None, [])
+    edit_table(cbis, lambda text: re.sub(r"Calc-Training\S+?2/000000.dcm", lambda _: named, text))
+    assert re.search("is not there; download it|no 'image file path'", problem(open_table(cbis)))
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (
+            lambda text: text + "P_00009\n",
+            "row 2 has no 'left or right breast'; download the table",
+        ),
+        (
+            lambda text: re.sub(r"Calc-Training\S+?2/000000.dcm", "", text),
+            "row 1 has no 'image file",
+        ),
+        (lambda text: text.replace("PLEO", "\xe9"), "cannot be read as a table in UTF-8; download"),
+    ],
+)
+def test_a_damaged_table_is_a_problem(cbis, make_breast, edit, says):
+    mammogram, _ = make_breast(1, 0.05)
+    cbis("P_00005", "RIGHT_CC", mammogram, [region_of(mammogram)])
+    edit_table(cbis, edit, "latin-1")
+    found = problem(open_table(cbis))
+    assert found.startswith(f"calc_case_description_train_set.csv: {says}")
+
+
+def edit_table(cbis, edit, encoding="utf-8"):
+    (table,) = cbis.root.glob("*.csv")
+    table.write_text(edit(table.read_text()), encoding=encoding)
+
+
+def open_table(cbis):
+    return open_dataset(cbis.root, spacing_mm=(0.05, 0.05))

@@ -1,26 +1,26 @@
 """Folders of images and masks, as users keep them."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
 from dataset_files import (
-    basic_dataset,
     only,
     problem,
     write_image,
     write_nrrd,
+    write_secondary,
+    write_segmentation,
 )
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.simulation.cases import CaseOptions, simulate_case, write_case
 from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.datasets.notes import notes
+from MicrocalcSegmentationLib.training.samples.preparing import examine
 from PIL import Image
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-from pydicom.uid import generate_uid
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "png", "mha", "tif"])
@@ -97,12 +97,12 @@ def test_a_cropped_and_shifted_segmentation_lies_where_its_header_says(tmp_path,
 
 
 def test_what_segment_writes_comes_back_as_training_data(tmp_path, make_findings):
-    from MicrocalcSegmentationLib.export.nrrd import write_segmentation
+    from MicrocalcSegmentationLib.export import nrrd
 
     findings = make_findings()
     write_nrrd(tmp_path / "film.nrrd", findings.mammogram.pixels, 0.1)
     (tmp_path / "results").mkdir()
-    write_segmentation(findings, tmp_path / "results" / "film.seg.nrrd")
+    nrrd.write_segmentation(findings, tmp_path / "results" / "film.seg.nrrd")
     assert (only(open_dataset(tmp_path)).load().mask == (findings.labels > 0)).all()
 
 
@@ -111,8 +111,8 @@ def test_a_dicom_segmentation_goes_with_the_image_it_refers_to(tmp_path, make_br
     one = write_image(tmp_path / "one.dcm", first[0], seed=1)
     two = write_image(tmp_path / "two.dcm", second[0], seed=2)
     breast = np.ones(first[1].shape, bool)
-    write_dicom_seg(tmp_path / "from_pacs" / "b", {"MC": second[1], "Breast": breast}, two)
-    write_dicom_seg(tmp_path / "from_pacs" / "a", {"MC": first[1]}, one)
+    write_segmentation(tmp_path / "from_pacs" / "b", {"MC": second[1], "Breast": breast}, two)
+    write_segmentation(tmp_path / "from_pacs" / "a", {"MC": first[1]}, one)
     dataset = open_dataset(tmp_path)
     assert dataset.problems == ()
     for image, (_, mask) in zip(dataset.images, (first, second), strict=True):
@@ -189,6 +189,170 @@ def test_a_damaged_table_or_mask_is_named(tmp_path, make_breast):
     assert problem(open_dataset(tmp_path)).startswith("cases.csv: not a table with a column")
 
 
+def test_a_given_spacing_is_for_images_that_state_none(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name, spacing_mm in (("silent", 1.0), ("stating", 0.1), ("odd", 0.5)):
+        write_nrrd(tmp_path / f"{name}.nrrd", mammogram.pixels, spacing_mm)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8), 1.0)
+    odd, silent, stating = open_dataset(tmp_path, spacing_mm=(0.05, 0.06)).images
+    for image in (odd, silent):  # no mammogram has 0.5 mm, so this says nothing either
+        assert image.load().mammogram.spacing_mm == (0.05, 0.06)
+    with pytest.raises(InputError) as refused:
+        stating.load()
+    assert str(refused.value) == (
+        "stating.nrrd: states a spacing of 0.1 x 0.1 mm, though --spacing-mm gives 0.05 x 0.06 mm; "
+        "give that only to images that state none, or correct the header"
+    )
+    with pytest.raises(InputError, match=r"silent.nrrd: no pixel spacing in the file"):
+        open_dataset(tmp_path).images[1].load()
+    *_, stating = open_dataset(tmp_path, spacing_mm=(0.1, 0.1)).images
+    assert stating.load().mammogram.source.spacing_from == "file header"
+
+
+@pytest.fixture
+def twins(tmp_path, make_breast):
+    """A folder in which A and B hold an image each of the same name, and its mask."""
+    mammogram, mask = make_breast(1)
+    for place in ("A", "B"):
+        write_nrrd(tmp_path / place / "left.nrrd", mammogram.pixels)
+        write_nrrd(tmp_path / place / "left_mask.nrrd", mask.astype(np.uint8))
+    return tmp_path
+
+
+@pytest.mark.parametrize("named", ["{}/left.nrrd", "{}/left", "{}\\left.nrrd", "./{}/left.nrrd"])
+def test_a_row_may_name_an_image_by_its_path(twins, named):
+    rows = "".join(f"{named.format(place)},patient {place}\n" for place in "AB")
+    (twins / "cases.csv").write_text("image,patient\n" + rows)
+    dataset = open_dataset(twins)
+    assert dataset.problems == ()
+    assert [image.patient for image in dataset.images] == ["patient A", "patient B"]
+
+
+def test_a_bare_name_is_refused_where_several_images_have_it(twins):
+    (twins / "cases.csv").write_text("image,patient\nleft.nrrd,P\n")
+    assert problem(open_dataset(twins)) == (
+        "cases.csv: names the image left.nrrd, of which there are 2 (A/left.nrrd, B/left.nrrd); "
+        "write its path below the folder"
+    )
+
+
+def test_rows_that_disagree_on_an_image_are_a_problem(twins):
+    rows = "A/left.nrrd,P,film\nA/left,P,\nA\\left,Q,film\n"
+    (twins / "cases.csv").write_text("image,patient,kind\n" + rows)
+    dataset = open_dataset(twins)
+    assert problem(dataset) == (
+        "cases.csv: rows for A\\left disagree: patient P and Q; keep the right one alone"
+    )
+    assert dataset.problems[0].image == "A-left"
+
+
+def test_images_that_only_a_folder_far_above_tells_apart_have_names_of_their_own(
+    tmp_path, make_breast
+):
+    mammogram, mask = make_breast(1)
+    for place in ("P1/series", "P2/series", "P2"):
+        write_nrrd(tmp_path / place / "1-1.nrrd", mammogram.pixels)
+        write_nrrd(tmp_path / place / "1-1_mask.nrrd", mask.astype(np.uint8))
+    dataset = open_dataset(tmp_path)
+    assert dataset.problems == ()
+    names = {image.name for image in dataset.images}
+    assert names == {"P1-series-1-1", "P2-series-1-1", f"{tmp_path.name}-P2-1-1"}
+
+
+def test_a_uid_as_a_name_keeps_its_last_number(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name in ("1.2.840.7", "1.2.840.8"):
+        write_image(tmp_path / name, mammogram)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8))
+    dataset = open_dataset(tmp_path)
+    assert dataset.problems == ()
+    assert [image.name for image in dataset.images] == ["1.2.840.7", "1.2.840.8"]
+
+
+def test_a_dicom_mask_needs_no_ending_either(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    write_image(tmp_path / "1.2.840.7", mammogram)
+    write_secondary(tmp_path / "1.2.840.7_mask", mask.astype(np.uint8))
+    assert (only(open_dataset(tmp_path)).load().mask == mask).all()
+
+
+def test_kinds_are_known_ones_in_any_letters(twins):
+    (twins / "cases.csv").write_text("image,kind\nA/left,Digital\nB/left,FFDM\n")
+    dataset = open_dataset(twins)
+    assert [image.kind for image in dataset.images] == ["digital"]
+    assert problem(dataset) == (
+        "left.nrrd: kind 'FFDM' is unknown; write digital or film in cases.csv"
+    )
+
+
+def test_guessed_patients_and_splits_that_would_stay_empty_are_said(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name in ("p1_LCC", "p1_LMLO", "p2_LCC", "p2_LMLO"):
+        write_nrrd(tmp_path / f"{name}.nrrd", mammogram.pixels)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8))
+    (guessed,) = notes(open_dataset(tmp_path).images)
+    assert guessed.startswith(
+        "4 of 4 images do not say whose they are, and count as a patient each (p1_LCC, p1_LMLO, "
+        "p2_LCC, ...); where two are of one patient, say so in cases.csv"
+    )
+    rows = "".join(f"p{n}_L{view},ANON\n" for n in (1, 2) for view in ("CC", "MLO"))
+    (tmp_path / "cases.csv").write_text("image,patient\n" + rows)
+    (empty,) = notes(open_dataset(tmp_path).images)
+    assert empty.startswith(
+        "validation and test would stay empty: the 4 images are of 1 patient (ANON); give more"
+    )
+    (tmp_path / "cases.csv").write_text("image,patient,split\n" + rows.replace("\n", ",tset\n"))
+    assert notes(open_dataset(tmp_path).images) == []  # that the split is unknown is a problem
+    assert notes([]) == []
+    (tmp_path / "cases.csv").write_text("image,patient\n" + rows)
+    assert notes(open_dataset(tmp_path).images, (1, 0, 0)) == []  # as asked for
+
+
+def test_one_bad_file_is_listed_beside_the_rest(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    for name in ("sound", "cut", "locked", "zeros", "odd"):
+        path = write_image(tmp_path / f"{name}.dcm", mammogram)
+        write_nrrd(tmp_path / f"{name}_mask.nrrd", mask.astype(np.uint8))
+    whole = path.read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(whole[:140])
+    (tmp_path / "zeros.dcm").write_bytes(b"")
+    (tmp_path / "odd.dcm").write_bytes(whole[:132] + bytes(range(256)) * 9)
+    # Even an administrator may not read this, whatever the permissions are.
+    (tmp_path / "locked.dcm").unlink()
+    (tmp_path / "locked.dcm").symlink_to("/proc/self/mem")
+    (tmp_path / "notes").write_bytes(b"")
+    write_segmentation(tmp_path / "seg.dcm", {"MC": mask}, tmp_path / "sound.dcm")
+    (tmp_path / "seg.dcm").write_bytes((tmp_path / "seg.dcm").read_bytes()[:600])
+    dataset = open_dataset(tmp_path)
+    assert [image.name for image in dataset.images] == ["sound"]
+    found = {problem.image: problem for problem in dataset.problems}
+    assert set(found) == {"cut", "locked", "zeros", "odd", "seg"}
+    assert str(found["locked"]).startswith("locked.dcm: cannot be read (Input/output error); check")
+    assert str(found["zeros"]) == "zeros.dcm: an empty file; copy or export it again"
+    assert "a DICOM segmentation that refers to none" in str(found["seg"])
+    for name in ("cut", "odd"):
+        assert re.search(rf"{name}.dcm: .*(damaged|header).*export it again", str(found[name]))
+
+
+def test_no_damage_of_a_header_ends_the_list(tmp_path, make_breast):
+    mammogram, mask = make_breast(1)
+    path = write_image(tmp_path / "left.dcm", mammogram)
+    write_nrrd(tmp_path / "left_mask.nrrd", mask.astype(np.uint8))
+    write_segmentation(tmp_path / "right.dcm", {"MC": mask}, path)
+    whole = {file: file.read_bytes() for file in (path, tmp_path / "right.dcm")}
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        for file, data in whole.items():
+            damaged = bytearray(data[: rng.integers(132, 1200)] if rng.random() < 0.3 else data)
+            for place in rng.integers(132, min(len(damaged), 1200), size=9):
+                damaged[place] = rng.integers(256)
+            file.write_bytes(damaged)
+        dataset = open_dataset(tmp_path)
+        assert len(dataset.images) + len(dataset.problems) > 0
+        for image in dataset.images:
+            examine(image)
+
+
 def test_an_empty_or_missing_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="no annotated image in layout 'folder'"):
         open_dataset(tmp_path)
@@ -196,32 +360,3 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path):
         open_dataset(tmp_path / "missing")
     with pytest.raises(InputError, match="layout 'dmid' is unknown"):
         open_dataset(tmp_path, "dmid")
-
-
-def write_dicom_seg(path, segments, source):
-    """A binary segmentation (DICOM PS3.3 A.51), a frame per segment, without a file ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shape = next(iter(segments.values())).shape
-    dataset = basic_dataset("1.2.840.10008.5.1.4.1.1.66.4", shape)
-    dataset.Modality, dataset.SegmentationType = "SEG", "BINARY"
-    dataset.BitsAllocated = dataset.BitsStored = 1
-    dataset.HighBit, dataset.NumberOfFrames = 0, len(segments)
-    reference = Dataset()
-    reference.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2"
-    reference.ReferencedSOPInstanceUID = pydicom.dcmread(source).SOPInstanceUID
-    series = Dataset()
-    series.SeriesInstanceUID = generate_uid()
-    series.ReferencedInstanceSequence = Sequence([reference])
-    dataset.ReferencedSeriesSequence = Sequence([series])
-    dataset.SegmentSequence, dataset.PerFrameFunctionalGroupsSequence = Sequence(), Sequence()
-    for number, name in enumerate(segments, 1):
-        segment, frame, identification = Dataset(), Dataset(), Dataset()
-        segment.SegmentNumber, segment.SegmentLabel = number, name
-        dataset.SegmentSequence.append(segment)
-        identification.ReferencedSegmentNumber = number
-        frame.SegmentIdentificationSequence = Sequence([identification])
-        dataset.PerFrameFunctionalGroupsSequence.append(frame)
-    bits = np.concatenate([mask.ravel() for mask in segments.values()])
-    packed = np.packbits(bits, bitorder="little").tobytes()
-    dataset.PixelData = packed + b"\0" * (len(packed) % 2)
-    dataset.save_as(path, enforce_file_format=True)

@@ -7,6 +7,7 @@ import pytest
 from dataset_files import only, write_image
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.samples.preparing import examine
 
 
 @pytest.fixture
@@ -31,12 +32,12 @@ def write_plist(path, rois):
             "Area": 0.1,
             "Center": "(0.0, 0.0, 0.0)",
             "IndexInImage": number,
-            "Name": name,
             "NumberOfPoints": len(points),
             "Point_mm": ["(0.0, 0.0, 0.0)"] * len(points),
             "Point_px": [f"({float(col)}, {float(row)})" for row, col in points],
             "Type": 15 if len(points) > 1 else 19,
         }
+        | ({} if name is None else {"Name": name})
         for number, (name, points) in enumerate(rois)
     ]
     image = {"ImageIndex": 0, "NumberOfROIs": len(rois), "ROIs": described}
@@ -70,6 +71,45 @@ def test_contours_points_and_clusters_are_drawn(inbreast, make_breast):
     assert annotation.uncertain[98:103, 78:83].sum() == 12  # of a disc of 13 pixels
     assert annotation.uncertain[205:215, 55:70].all()
     assert not annotation.uncertain[40:70, 50:75].any()
+
+
+@pytest.mark.parametrize("name", ["Unnamed", "Point 1", "Point 3", "", None])
+def test_a_region_of_an_unknown_name_is_neither_mc_nor_tissue(inbreast, make_breast, name):
+    rois = [(name, [(100.4, 80.3)]), (name, [(50, 60), (50, 64), (54, 64), (54, 60)])]
+    rois += [("Mass", [(200, 50), (200, 75), (220, 75)])]
+    inbreast("1", make_breast(1)[0], rois)
+    annotation = only(open_dataset(inbreast.root)).load()
+    assert annotation.problems == ()
+    assert not annotation.mask.any()
+    assert annotation.uncertain[50:55, 60:65].all()
+    assert annotation.uncertain[98:103, 78:83].sum() == 13
+    assert not annotation.uncertain[190:].any()
+
+
+def test_a_broken_region_counts_only_when_it_is_an_mc(inbreast, make_breast):
+    square = [(50, 60), (50, 64), (54, 64), (54, 60)]
+    inbreast("1", make_breast(1)[0], [("Mass", []), (None, []), ("Calcification", square)])
+    assert only(open_dataset(inbreast.root)).load().mask.sum() == 25
+    write_plist(inbreast.root / "AllXML" / "1.xml", [("Calcification", []), ("Mass", square)])
+    with pytest.raises(InputError, match=r"1.xml: not an OsiriX property list"):
+        only(open_dataset(inbreast.root)).load()
+
+
+def test_a_positive_image_whose_cluster_alone_is_outlined_is_sound(inbreast, make_breast):
+    cluster = ("Cluster", [(180, 50), (180, 75), (220, 75), (220, 50)])
+    inbreast("1", make_breast(1, mcs=0)[0], [cluster])
+    (inbreast.root / "INbreast.csv").write_text("File Name;Micros\n1;X\n")
+    prepared, problems = examine(only(open_dataset(inbreast.root)))
+    assert problems == ()
+    assert prepared.mcs == 0
+
+
+def test_what_macos_writes_beside_each_file_is_no_image(inbreast, make_breast):
+    inbreast("1", make_breast(1)[0], None)
+    (path,) = (inbreast.root / "AllDICOMs").iterdir()
+    path.with_name(f"._{path.name}").write_bytes(b"\0\x05\x16\x07")
+    (inbreast.root / "AllXML" / "._1.xml").write_bytes(b"\0\x05\x16\x07")
+    assert only(open_dataset(inbreast.root)).name == "1"
 
 
 def test_an_image_without_annotation_holds_no_mc(inbreast, make_breast):

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from MicrocalcSegmentationLib.breast import breast_region
 from MicrocalcSegmentationLib.cli import main
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.evaluation.stored_cases import stored_cases
@@ -271,6 +272,45 @@ def test_marks_outside_the_breast_and_wrong_exclusions_are_problems(cases, write
     ]
 
 
+def test_an_inverted_mask_is_a_problem(tmp_path, write_breast, make_breast):
+    write_breast(tmp_path / "x", "x", 9, ~make_breast(9)[1])
+    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
+    assert str(found).startswith("x_mask.nrrd: 100% of the image is marked as MC; check that the")
+
+
+def test_mcs_outside_the_breast_are_reported_also_inside_its_box(
+    tmp_path, write_breast, make_breast
+):
+    mammogram, mask = make_breast(9, mcs=0)
+    breast = breast_region(mammogram)
+    rows, cols = (np.flatnonzero(breast.any(axis=axis)) for axis in (1, 0))
+    place = rows[0], cols[-1] - 4  # a corner of the breast's bounding box
+    assert not breast[place[0] : place[0] + 4, place[1] : place[1] + 4].any()
+    mask[200:204, 40:46] = True
+    mask[place[0] : place[0] + 4, place[1] : place[1] + 4] = True
+    write_breast(tmp_path / "x", "x", 9, mask)
+    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
+    assert "1 of the marked regions lie outside the breast and would be lost; take" in str(found)
+    mask[200:204, 40:43] = False
+    write_breast(tmp_path / "x", "x", 9, mask)
+    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
+    assert "16 of 28 marked pixels lie outside the breast; check that annotation" in str(found)
+
+
+@pytest.mark.parametrize("said", ["yes", "no"])
+def test_pixels_that_may_be_mcs_contradict_no_table(tmp_path, write_breast, said):
+    cases = tmp_path / "x"
+    write_breast(cases, "x", 9, mcs=0)
+    mask = sitk.ReadImage(str(cases / "x_mask.nrrd"))
+    ignored = sitk.GetArrayFromImage(mask)
+    ignored[0, 200:204, 40:46] = 1
+    image = sitk.GetImageFromArray(ignored)
+    image.CopyInformation(mask)
+    sitk.WriteImage(image, str(cases / "x_ignored.nrrd"))
+    (cases / "cases.csv").write_text(f"image,positive\nx,{said}\n")
+    assert check([open_dataset(cases)], ONE_PROCESS, Silent()) == ()
+
+
 def test_adding_images_keeps_what_is_there(cases, tmp_path, write_breast):
     output = tmp_path / "s.sqlite"
     before = contents(built(cases, output))
@@ -363,8 +403,28 @@ def test_the_command_checks_builds_lists_and_verifies(cases, tmp_path, capsys):
     (cases / "case1_mask.nrrd").unlink()
     assert main(["samples", "check", str(cases), "--json"]) == 1
     captured = capsys.readouterr()
+    assert "microcalc: note: 4 of 4 images do not say whose they are" in captured.err
+    assert len(json.loads(captured.out)["notes"]) == 1
     assert json.loads(captured.out)["problems"][0]["image"] == "case1"
     assert "microcalc: case1: case1.nrrd: no mask beside it; put" in captured.err
+
+
+def test_a_spacing_can_be_given_to_one_of_several_sets(cases, tmp_path, write_breast, capsys):
+    film = tmp_path / "film"
+    write_breast(film, "silent", 8)
+    for path in film.glob("*.nrrd"):
+        image = sitk.ReadImage(str(path))
+        image.SetSpacing((1.0, 1.0, 1.0))
+        sitk.WriteImage(image, str(path))
+    command = ["samples", "check", str(film), str(cases), "-q", "--spacing-mm"]
+    assert main([*command, f"{film}=0.09"]) == 0
+    assert main([*command, "0.09"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 5
+    assert said[0].startswith("microcalc: case0: case0.nrrd: states a spacing of 0.1 x 0.1 mm")
+    assert main([*command, "0.1", "--spacing-mm", f"{film}=0.09"]) == 0
+    assert main([*command, "filn=0.09"]) == 1
+    assert "--spacing-mm filn=...: no such SET; name one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

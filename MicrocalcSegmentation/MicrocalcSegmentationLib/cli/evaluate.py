@@ -70,7 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, metavar="DIR", help="keep figures, pictures and counts there"
     )
     parser.add_argument(
-        "--spacing-mm", type=options.spacing, metavar="S|ROW,COL", help=options.SPACING_HELP
+        "--spacing-mm",
+        type=options.spacing,
+        metavar="S|ROW,COL",
+        help=options.UNSTATED_SPACING_HELP,
     )
     options.add_segmentation(parser)
     options.add_reporting(parser, "print the figures as one JSON object on stdout")

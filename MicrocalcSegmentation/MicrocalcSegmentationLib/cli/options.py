@@ -8,6 +8,11 @@ SPACING_HELP = (
     "and used instead of what it states"
 )
 
+UNSTATED_SPACING_HELP = (
+    "pixel spacing in mm, one number or ROW,COL, of images that do not state it; one that states "
+    "another is refused"
+)
+
 
 def probability(text: str) -> float:
     """A number above 0 and at most 1."""

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..errors import InputError
 from . import options
 from .terminal import complain, progress_on_stderr, say
 
@@ -35,6 +36,7 @@ examples:
   microcalc samples check my_cases
   microcalc samples build my_cases INbreast --output samples.sqlite
   microcalc samples build film --spacing-mm 0.05 --output film.sqlite --exclude case7,case9
+  microcalc samples build film INbreast --spacing-mm film=0.05 --output both.sqlite
   microcalc samples list samples.sqlite
   microcalc samples mine samples.sqlite --model my-model
 
@@ -91,7 +93,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sets", nargs="+", type=Path, metavar="SET")
     parser.add_argument("--layout", choices=("folder", "inbreast", "cbis-ddsm"))
     parser.add_argument(
-        "--spacing-mm", type=options.spacing, metavar="S|ROW,COL", help=options.SPACING_HELP
+        "--spacing-mm",
+        type=_spacing_of_set,
+        action="append",
+        default=[],
+        metavar="[SET=]S|ROW,COL",
+        help=f"{options.UNSTATED_SPACING_HELP}; for one SET or all, can be repeated",
     )
     parser.add_argument(
         "--exclude",
@@ -114,9 +121,11 @@ def _check(args: argparse.Namespace) -> int:
         from dataclasses import asdict
 
         found = [asdict(problem) for problem in problems]
-        say(json.dumps({"images": images, "problems": found}, indent=2))
+        said = {"images": images, "problems": found, "notes": _notes(datasets, args)}
+        say(json.dumps(said, indent=2))
     for problem in problems:
         complain(f"{problem.image}: {problem}")
+    _tell_notes(datasets, args)
     if not args.quiet and not args.json:
         say(f"{images} images, {len(problems)} problems")
     return 1 if problems else 0
@@ -126,8 +135,10 @@ def _build(args: argparse.Namespace) -> int:
     from ..training.samples.build import BuildOptions, build
 
     wanted = BuildOptions(args.patch_sides, args.split, args.seed, args.exclude, args.workers)
+    datasets = _datasets(args)
+    _tell_notes(datasets, args)
     with progress_on_stderr(args.quiet) as progress:
-        path = build(_datasets(args), args.output, wanted, progress)
+        path = build(datasets, args.output, wanted, progress)
     args.database = path
     return 0 if args.quiet and not args.json else _list(args)
 
@@ -135,7 +146,24 @@ def _build(args: argparse.Namespace) -> int:
 def _datasets(args: argparse.Namespace) -> list:
     from ..training.datasets import open_dataset
 
-    return [open_dataset(path, args.layout, args.spacing_mm) for path in args.sets]
+    given = dict(args.spacing_mm)
+    for path in given:
+        if path is not None and path not in args.sets:
+            raise InputError(f"--spacing-mm {path}=...: no such SET; name one as it is given")
+    return [open_dataset(path, args.layout, given.get(path, given.get(None))) for path in args.sets]
+
+
+def _notes(datasets: list, args: argparse.Namespace) -> list[str]:
+    from ..training.datasets.notes import notes
+
+    images = [i for d in datasets for i in d.images if i.name not in args.exclude]
+    return notes(images, args.split) if args.action == "build" else notes(images)
+
+
+def _tell_notes(datasets: list, args: argparse.Namespace) -> None:
+    if not args.quiet:
+        for note in _notes(datasets, args):
+            complain(f"note: {note}")
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -187,6 +215,12 @@ def _mine(args: argparse.Namespace) -> int:
         for which, count in found.items():
             say(f"{which}: {count} false positives on the training images")
     return 0
+
+
+def _spacing_of_set(text: str) -> tuple[Path | None, tuple[float, float]]:
+    """The SET before the last "=", None for all, and its (row, col) spacing."""
+    name, _, spacing = text.rpartition("=")
+    return Path(name) if name else None, options.spacing(spacing)
 
 
 def _counts(text: str) -> tuple[int, ...]:

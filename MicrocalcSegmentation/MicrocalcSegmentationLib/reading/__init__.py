@@ -6,7 +6,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..mammogram import Mammogram
 
-__all__ = ["read_mammogram"]
+__all__ = ["first_bytes", "read_mammogram"]
 
 
 def read_mammogram(
@@ -23,7 +23,7 @@ def read_mammogram(
     from .spacing import users_spacing
 
     path = Path(path)
-    start = _first_bytes(path)
+    start = first_bytes(path)
     if spacing_mm is not None:
         users_spacing(spacing_mm)
     try:
@@ -36,8 +36,8 @@ def read_mammogram(
         raise _unreadable(path, error) from error
 
 
-def _first_bytes(path: Path) -> bytes:
-    """The first 132 bytes of a file, with the reason as InputError when it cannot be read."""
+def first_bytes(path: Path) -> bytes:
+    """The first 132 bytes of a file. Raises InputError with the reason it cannot be read."""
     try:
         if path.is_dir():
             raise InputError(f"{path.name}: a folder; give the image file in it")

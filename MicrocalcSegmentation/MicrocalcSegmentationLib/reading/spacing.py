@@ -26,6 +26,10 @@ DICOM_KEYWORDS = ("ImagerPixelSpacing", "PixelSpacing", "NominalScannedPixelSpac
 _MM_PER_INCH = 25.4
 
 
+class NoUsableSpacing(InputError):
+    """A file states no spacing, or none that a mammogram has; the user has to."""
+
+
 @dataclass(frozen=True)
 class Spacing:
     """row_col_mm: between rows, between columns. stated_by, magnification: see `Mammogram`."""
@@ -91,11 +95,13 @@ def _plausible(spacing_mm: Sequence[float], what: str) -> tuple[float, float]:
     try:
         values = tuple(float(mm) for mm in spacing_mm)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{what}: {spacing_mm!r} is not a row and a column spacing") from error
+        raise NoUsableSpacing(
+            f"{what}: {spacing_mm!r} is not a row and a column spacing"
+        ) from error
     if len(values) == 2 and all(MIN_SPACING_MM <= mm <= MAX_SPACING_MM for mm in values):
         return values
     stated = " ".join(f"{mm:g}" for mm in values) or "nothing"
-    raise InputError(
+    raise NoUsableSpacing(
         f"{what}: {stated} mm is not a row and a column spacing between {MIN_SPACING_MM} and "
         f"{MAX_SPACING_MM} mm, as mammograms have; pass the right one with --spacing-mm"
     )
@@ -114,16 +120,21 @@ def _readable(header: Header) -> tuple[float, ...] | None:
         return None
 
 
-def _missing(name: str, what: str) -> InputError:
-    return InputError(f"{name}: {what}; pass --spacing-mm")
+def _missing(name: str, what: str) -> NoUsableSpacing:
+    return NoUsableSpacing(f"{name}: {what}; pass --spacing-mm")
+
+
+def agree(one_mm: Sequence[float], other_mm: Sequence[float]) -> bool:
+    """Whether two (row, col) spacings are the same but for the rounding of headers."""
+    pairs = zip(one_mm, other_mm, strict=True)
+    return all(math.isclose(one, other, rel_tol=AGREEMENT) for one, other in pairs)
 
 
 def _compare(name: str, chosen: Spacing, stated_mm: Sequence[float] | None) -> None:
     """Log where the user's spacing and the header's differ; the user's is kept."""
     if stated_mm is None or len(stated_mm) != 2:
         return
-    pairs = zip(chosen.row_col_mm, stated_mm, strict=True)
-    if not all(math.isclose(ours, theirs, rel_tol=AGREEMENT) for ours, theirs in pairs):
+    if not agree(chosen.row_col_mm, stated_mm):
         _log.warning(
             "%s: using --spacing-mm %g %g, though the file states %g %g mm",
             name,

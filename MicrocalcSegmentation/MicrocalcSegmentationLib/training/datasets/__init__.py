@@ -27,6 +27,7 @@ def open_dataset(
     spacing_mm: (row, col), for images that do not state it.
     Raises InputError when the folder is missing, holds nothing, or the layout is unknown.
     """
+    from ...reading.dicom import warnings_logged
     from . import cbis_ddsm, folders, inbreast
 
     root = Path(root).resolve()
@@ -38,7 +39,8 @@ def open_dataset(
     readers = dict(zip(LAYOUTS, (folders, inbreast, cbis_ddsm), strict=True))
     if layout not in readers:
         raise InputError(f"layout {layout!r} is unknown; use one of: {', '.join(LAYOUTS)}")
-    dataset = readers[layout].read_dataset(root, spacing_mm)
+    with warnings_logged(root.name):
+        dataset = readers[layout].read_dataset(root, spacing_mm)
     if not dataset.images and not dataset.problems:
         raise InputError(
             f"{root}: no annotated image in layout {layout!r}; put <name>_mask.nrrd, "
@@ -56,5 +58,6 @@ def read_annotation(
     if layout == "inbreast":
         return inbreast.load(name, files, spacing_mm)
     if layout == "cbis-ddsm":
-        return cbis_ddsm.load(name, files[0], files[1:], spacing_mm)
+        regions = (cbis_ddsm.Region("1", files[1:]),)  # which of them is whose is not stored
+        return cbis_ddsm.load(name, files[0], regions, spacing_mm)
     return folders.load(files, spacing_mm)

@@ -59,7 +59,9 @@ class AnnotatedImage:
     """An image of a data set, before its pixels are read.
 
     name: unique within its data set. patient: images of one patient share it, also across
-    views. kind: "digital", "film" or "unstated". source: the data set, in words.
+    views. patient_stated: False where the data set does not say whose the image is, and it
+    counts as a patient's only one. kind: "digital", "film" or "unstated". source: the data
+    set, in words.
     level: "mc" when each MC is outlined, "cluster" when only regions are.
     files: the image's own first, then those of its annotation.
     split: as the data set states it, or None. positive: whether the data set says that
@@ -76,6 +78,7 @@ class AnnotatedImage:
     level: str = MC_LEVEL
     split: str | None = None
     positive: bool | None = None
+    patient_stated: bool = True
 
 
 @dataclass(frozen=True)

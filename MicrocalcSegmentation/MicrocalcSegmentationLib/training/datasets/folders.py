@@ -4,10 +4,9 @@
 a DICOM segmentation that refers to it, in the same folder or in one below. `<name>_ignored`,
 of any of these types but the last, marks what is neither MC nor tissue. `<name>.json`
 (patient, options.kind, split, positive; as `microcalc simulate` writes) and `cases.csv`
-(columns image, patient, kind, split, positive; any of the last four) say more.
+(columns image, patient, kind, split, positive; see `case_table`) say more.
 """
 
-import csv
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -15,53 +14,63 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pydicom
-from pydicom.errors import InvalidDicomError
 
 from ...errors import InputError
-from ...reading import read_mammogram
+from ...reading import first_bytes
+from ...simulation.cases import KINDS
 from .annotated import UNSTATED, AnnotatedImage, Annotation, Dataset, Problem
-from .masks import SEGMENTATION_FILE, read_mask, referenced_images, segmentation_header
+from .case_table import TABLE, read_table
+from .masks import (
+    SEGMENTATION_FILE,
+    dicom_header,
+    is_segmentation,
+    read_mask,
+    referenced_images,
+)
+from .names import IMAGE_TYPES, distinct_names, stem_of
+from .own_spacing import read_with_own_spacing
 
 MASK_SUFFIX, IGNORED_SUFFIX = "_mask", "_ignored"
-TABLE = "cases.csv"
-_IMAGE_TYPES = (
-    *(".dcm", ".dicom", ".ima", ".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz"),
-    *(".tif", ".tiff", ".png", ".jpg", ".jpeg"),
-)
 _DICOM_MARK = b"DICM"
 
 
 @dataclass(frozen=True)
 class _Files:
-    """images: by stem. masks, ignored: (stem of its image, file); segmentations: DICOM SEG."""
+    """images: by stem. masks, ignored: (stem of its image, file); segmentations: DICOM SEG.
+
+    refused: of `images`, those that cannot be read or have a damaged header, and why.
+    """
 
     images: dict[str, list[Path]]
     masks: list[tuple[str, Path]]
     ignored: list[tuple[str, Path]]
     segmentations: list[Path]
+    refused: dict[Path, InputError]
 
 
 def read_dataset(root: Path, spacing_mm: tuple[float, float] | None) -> Dataset:
     """Every image below a folder, each with exactly one mask, and what does not fit."""
     files = _sort_files(root)
-    table, problems = _table(root)
+    paths = [path for _, alike in sorted(files.images.items()) for path in alike]
+    names = distinct_names(paths, root)
+    table, problems = read_table(root, names)
     masks, lost = _assign_masks(files)
     ignored, without = _assign(files.ignored, files.images)
     problems += lost + without
     images = []
-    for stem, paths in sorted(files.images.items()):
-        for path in paths:
-            name = stem if len(paths) == 1 else f"{path.parent.name}-{stem}"
-            own, apart = masks.get(path, []), ignored.get(path, [])
-            if len(own) != 1 or len(apart) > 1:
-                problems.append(_mask_problem(name, path, own if len(own) != 1 else apart))
-                continue
-            try:
-                known = {**_described(path), **table.get(path.name, {}), **table.get(stem, {})}
-                images.append(_image(name, (path, *own, *apart), known, spacing_mm))
-            except InputError as error:
-                problems.append(Problem.of_error(name, error))
+    for path, name in names.items():
+        own, apart = masks.get(path, []), ignored.get(path, [])
+        if path in files.refused:
+            problems.append(Problem.of_error(name, files.refused[path]))
+            continue
+        if len(own) != 1 or len(apart) > 1:
+            problems.append(_mask_problem(name, path, own if len(own) != 1 else apart))
+            continue
+        try:
+            known = _described(path) | table.get(path, {})
+            images.append(_image(name, (path, *own, *apart), known, spacing_mm))
+        except InputError as error:
+            problems.append(Problem.of_error(name, error))
     return Dataset(root, "folder", tuple(images), tuple(problems), spacing_mm)
 
 
@@ -70,50 +79,63 @@ def load(files: tuple[Path, ...], spacing_mm: tuple[float, float] | None) -> Ann
 
     Where both are marked, it is MC. Raises InputError.
     """
-    mammogram = read_mammogram(files[0], spacing_mm)
+    mammogram = read_with_own_spacing(files[0], spacing_mm)
     mask, *apart = (read_mask(path, mammogram) for path in files[1:])
     return Annotation(mammogram, mask, apart[0] & ~mask if apart else np.zeros_like(mask))
 
 
 def _sort_files(root: Path) -> _Files:
-    files = _Files(defaultdict(list), [], [], [])
+    files = _Files(defaultdict(list), [], [], [], {})
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
         if not path.is_file() or any(part.startswith(".") for part in parts):
             continue
-        stem, lower = _stem(path), path.name.lower()
-        segmented = lower.endswith(SEGMENTATION_FILE)
-        if segmented:
-            stem = path.name[: -len(SEGMENTATION_FILE)]
-        elif not _may_be_image(path):
-            continue
-        if stem.endswith(IGNORED_SUFFIX):
-            files.ignored.append((stem.removesuffix(IGNORED_SUFFIX), path))
-        elif segmented:
-            files.masks.append((stem, path))
-        elif stem.endswith(MASK_SUFFIX):
-            files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
-        elif _is_dicom(path) and segmentation_header(path) is not None:
-            files.segmentations.append(path)
-        else:
-            files.images[stem].append(path)
+        try:
+            _sort_in(path, files)
+        except InputError as error:  # it may well be an image
+            files.refused[path] = error
+            files.images[stem_of(path)].append(path)
     return files
+
+
+def _sort_in(path: Path, files: _Files) -> None:
+    """Raises InputError where what a file is cannot be read."""
+    stem = stem_of(path)
+    segmented = path.name.lower().endswith(SEGMENTATION_FILE)
+    if segmented:
+        stem = path.name[: -len(SEGMENTATION_FILE)]
+    elif not _may_be_image(path):
+        return
+    if stem.endswith(IGNORED_SUFFIX):
+        files.ignored.append((stem.removesuffix(IGNORED_SUFFIX), path))
+    elif segmented:
+        files.masks.append((stem, path))
+    elif stem.endswith(MASK_SUFFIX):
+        files.masks.append((stem.removesuffix(MASK_SUFFIX), path))
+    elif is_segmentation(dicom_header(path)):
+        files.segmentations.append(path)
+    else:
+        files.images[stem].append(path)
 
 
 def _assign_masks(files: _Files) -> tuple[dict[Path, list[Path]], list[Problem]]:
     """image -> its masks; and masks that belong to no image."""
     masks, problems = _assign(files.masks, files.images)
     if files.segmentations:
-        by_uid = _by_instance(files.images)
+        by_uid = _by_instance(files)
         for segmentation in files.segmentations:
-            header = segmentation_header(segmentation)
-            found = {by_uid[uid] for uid in referenced_images(header) if uid in by_uid}
+            try:
+                uids = referenced_images(dicom_header(segmentation))
+            except InputError as error:
+                problems.append(Problem.of_error(stem_of(segmentation), error))
+                continue
+            found = {by_uid[uid] for uid in uids if uid in by_uid}
             if len(found) == 1:
                 masks[found.pop()].append(segmentation)
             else:
                 problems.append(
                     Problem(
-                        _stem(segmentation),
+                        stem_of(segmentation),
                         segmentation.name,
                         "a DICOM segmentation that refers to none (or several) of the images",
                         "add the image it was made on, or move it away",
@@ -140,12 +162,12 @@ def _assign(
     return assigned, problems
 
 
-def _by_instance(images: dict[str, list[Path]]) -> dict[str, Path]:
+def _by_instance(files: _Files) -> dict[str, Path]:
     found = {}
-    for path in (path for paths in images.values() for path in paths):
-        header = _dicom_header(path)
-        if header is not None and header.get("SOPInstanceUID"):
-            found[str(header.SOPInstanceUID)] = path
+    for path in (path for paths in files.images.values() for path in paths):
+        header = None if path in files.refused else dicom_header(path)
+        if header is not None:
+            found |= dict.fromkeys(header.texts("SOPInstanceUID"), path)
     return found
 
 
@@ -155,7 +177,8 @@ def _mask_problem(name: str, path: Path, masks: list[Path]) -> Problem:
             name,
             path.name,
             "no mask beside it",
-            f"put {_stem(path)}{MASK_SUFFIX}.nrrd there (all 0 when there is no MC), or exclude it",
+            f"put {stem_of(path)}{MASK_SUFFIX}.nrrd there (all 0 when there is no MC), or "
+            "exclude it",
         )
     several = ", ".join(mask.name for mask in masks)
     return Problem(name, path.name, f"more than one mask: {several}", "keep the right one alone")
@@ -165,52 +188,44 @@ def _image(name: str, files: tuple[Path, ...], known: dict, spacing_mm) -> Annot
     path = files[0]
     options = known.get("options") if isinstance(known.get("options"), dict) else {}
     simulated = known.get("simulated") is True
+    patient = known.get("patient") or _patient(path)
     return AnnotatedImage(
         name=name,
-        patient=str(known.get("patient") or _patient(path) or name),
+        patient=str(patient or name),
+        patient_stated=bool(patient),
         source="simulated" if simulated else f"folder {path.parent.name}",
         files=files,
         load=partial(load, files, spacing_mm),
-        kind=str(known.get("kind") or options.get("kind") or UNSTATED),
+        kind=_kind(path, known.get("kind") or options.get("kind")),
         split=known.get("split") or None,
         positive=_truth_value(path, known.get("positive")),
     )
 
 
 def _patient(path: Path) -> str | None:
-    header = _dicom_header(path)
-    return str(header.get("PatientID") or "") or None if header is not None else None
+    header = dicom_header(path)
+    return next(iter(header.texts("PatientID")), None) if header is not None else None
 
 
 def _described(path: Path) -> dict:
     """What is said about an image in a JSON file beside it."""
-    beside = path.with_name(_stem(path) + ".json")
+    beside = path.with_name(stem_of(path) + ".json")
     if not beside.is_file():
         return {}
     try:
         known = json.loads(beside.read_text("utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{beside.name}: not readable as JSON; write it again") from error
     return known if isinstance(known, dict) else {}
 
 
-def _table(root: Path) -> tuple[dict[str, dict], list[Problem]]:
-    path = root / TABLE
-    if not path.is_file():
-        return {}, []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-        known = {row["image"]: {k: v for k, v in row.items() if k and v} for row in rows}
-    except (KeyError, csv.Error, UnicodeDecodeError):
-        what = "not a table with a column 'image'"
-        return {}, [Problem(TABLE, TABLE, what, "write it as UTF-8 with that column")]
-    present = {path.name for path in root.rglob("*")} | {_stem(p) for p in root.rglob("*")}
-    missing = [name for name in known if name not in present]
-    return known, [
-        Problem(name, TABLE, f"names the image {name}, which is not there", "correct the table")
-        for name in missing
-    ]
+def _kind(path: Path, stated) -> str:
+    kind = str(stated or UNSTATED).strip().lower()
+    if kind not in (*KINDS, UNSTATED):
+        raise InputError(
+            f"{path.name}: kind {stated!r} is unknown; write {' or '.join(KINDS)} in {TABLE}"
+        )
+    return kind
 
 
 def _truth_value(path: Path, stated) -> bool | None:
@@ -222,24 +237,8 @@ def _truth_value(path: Path, stated) -> bool | None:
     return words[str(stated).strip().lower()]
 
 
-def _stem(path: Path) -> str:
-    for ending in sorted(_IMAGE_TYPES, key=len, reverse=True):
-        if path.name.lower().endswith(ending):
-            return path.name[: -len(ending)]
-    return path.stem
-
-
 def _may_be_image(path: Path) -> bool:
-    return path.name.lower().endswith(_IMAGE_TYPES) or _is_dicom(path)
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == _DICOM_MARK
-
-
-def _dicom_header(path: Path) -> pydicom.Dataset | None:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, OSError, ValueError):
-        return None
+    """By its ending, or as DICOM starts, after its preamble."""
+    if path.name.lower().endswith(IMAGE_TYPES):
+        return True
+    return path.stat().st_size > 0 and first_bytes(path)[128:] == _DICOM_MARK

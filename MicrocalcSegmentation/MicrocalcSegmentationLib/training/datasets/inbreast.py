@@ -18,12 +18,20 @@ from scipy.ndimage import binary_dilation, label
 from skimage.draw import polygon, polygon_perimeter
 
 from ...errors import InputError
-from ...reading import read_mammogram
 from .annotated import AnnotatedImage, Annotation, Dataset, Problem
+from .own_spacing import read_with_own_spacing
 
 IMAGES, ANNOTATIONS, TABLE = "AllDICOMs", "AllXML", "INbreast.csv"
 MC_NAMES = frozenset({"calcification", "calcifications"})
 CLUSTER_NAMES = frozenset({"cluster", "clusters"})
+# As published, slips included. A region of any other name may be a calcification: some points
+# are called "Point 1" or nothing at all.
+TISSUE_NAMES = frozenset(
+    {
+        *("mass", "distortion", "asymmetry", "assymetry"),
+        *("spiculated region", "espiculated region"),
+    }
+)
 # A calcification marked by a point alone has no outline: one pixel of it is known, and a disc
 # of the median MC's diameter (0.24 mm) around it may or may not belong to it.
 POINT_RADIUS_MM = 0.2
@@ -50,10 +58,10 @@ def read_dataset(root: Path, spacing_mm: tuple[float, float] | None) -> Dataset:
     """
     if not recognise(root):
         raise InputError(f"{root}: holds no {IMAGES} and {ANNOTATIONS}; give INbreast's own folder")
-    annotations = {path.stem: path for path in sorted((root / ANNOTATIONS).glob("*.xml"))}
+    annotations = {path.stem: path for path in _files(root / ANNOTATIONS, "*.xml")}
     said, problems = _table(root / TABLE)
     images, seen = [], set()
-    for path in sorted((root / IMAGES).glob("*.dcm")):
+    for path in _files(root / IMAGES, "*.dcm"):
         parts = dict(zip(_IN_NAME, path.stem.split("_"), strict=False))
         if len(parts) < len(_IN_NAME):
             what = "not called <image>_<patient>_MG_<side>_<view>_ANON.dcm"
@@ -80,27 +88,34 @@ def read_dataset(root: Path, spacing_mm: tuple[float, float] | None) -> Dataset:
 
 
 def load(name: str, files: tuple[Path, ...], spacing_mm) -> Annotation:
-    """Read an image and draw its outlines. Raises InputError when either is unreadable."""
-    mammogram = read_mammogram(files[0], spacing_mm)
+    """Read an image and draw its outlines.
+
+    A region of an unknown name is uncertain, and so are a point's surroundings and a cluster
+    without any single MC. Raises InputError when image or annotation is unreadable.
+    """
+    mammogram = read_with_own_spacing(files[0], spacing_mm)
     shape = mammogram.pixels.shape
     rois = read_rois(files[1]) if len(files) > 1 else ()
-    mask, points, clusters = (np.zeros(shape, bool) for _ in range(3))
+    mask, points, clusters, unknown = (np.zeros(shape, bool) for _ in range(4))
     problems = []
     for number, roi in enumerate(rois, 1):
-        if roi.name not in MC_NAMES | CLUSTER_NAMES:
+        if roi.name in TISSUE_NAMES:
             continue
         if not _is_inside(roi.points_rc, shape):
-            what = f"outline {number} ({roi.name}) reaches outside the image"
+            what = f"outline {number} ({roi.name or 'unnamed'}) reaches outside the image"
             remedy = "check that annotation and image belong together, or exclude the image"
             problems.append(Problem(name, files[1].name, what, remedy))
             continue
         if roi.name in CLUSTER_NAMES:
             clusters[_filled(roi.points_rc, shape)] = True
-        elif len(roi.points_rc) < 3:
-            points[tuple(np.round(roi.points_rc).astype(int).T)] = True
+            continue
+        dots, areas = (points, mask) if roi.name in MC_NAMES else (unknown, unknown)
+        if len(roi.points_rc) < 3:
+            dots[tuple(np.round(roi.points_rc).astype(int).T)] = True
         else:
-            mask[_filled(roi.points_rc, shape)] = True
-    uncertain = _discs(points, mammogram.spacing_mm) | _unresolved(clusters, mask | points)
+            areas[_filled(roi.points_rc, shape)] = True
+    uncertain = _discs(points | unknown, mammogram.spacing_mm)
+    uncertain |= _unresolved(clusters, mask | points)
     mask |= points
     return Annotation(mammogram, mask, uncertain & ~mask, tuple(problems))
 
@@ -108,16 +123,33 @@ def load(name: str, files: tuple[Path, ...], spacing_mm) -> Annotation:
 def read_rois(path: Path) -> tuple[Roi, ...]:
     """The regions of an OsiriX property list, of its first image.
 
-    Raises InputError when it is damaged.
+    One that cannot be read is left out, unless its name says that it holds calcifications.
+    Raises InputError when the list, or such a region, is damaged.
     """
     try:
         with path.open("rb") as file:
-            rois = plistlib.load(file, fmt=plistlib.FMT_XML)["Images"][0]["ROIs"]
-        return tuple(Roi(str(roi["Name"]).strip().lower(), _points(roi)) for roi in rois)
+            described = plistlib.load(file, fmt=plistlib.FMT_XML)["Images"][0]["ROIs"]
+        rois = [_roi(one) for one in described]
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise _damaged(path) from error
     except xml.parsers.expat.ExpatError as error:
         raise _damaged(path) from error
+    return tuple(roi for roi in rois if roi is not None)
+
+
+def _roi(described: dict) -> Roi | None:
+    name = str(described.get("Name", "")).strip().lower()
+    try:
+        return Roi(name, _points(described))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        if name in MC_NAMES | CLUSTER_NAMES:
+            raise
+        return None
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """In order, without what macOS writes beside each file."""
+    return [path for path in sorted(folder.glob(pattern)) if not path.name.startswith(".")]
 
 
 def _damaged(path: Path) -> InputError:
@@ -166,11 +198,19 @@ def _table(path: Path) -> tuple[dict[str, bool], list[Problem]]:
     """Image -> whether the table's column Micros says that it holds calcifications."""
     if not path.is_file():
         return {}, []
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            rows = list(csv.DictReader(file, delimiter=";"))
+    except (OSError, csv.Error):
+        what = "cannot be read as a table"
+        return {}, [Problem(TABLE, path.name, what, "restore the published table")]
     rows = [{(key or "").strip(): value for key, value in row.items()} for row in rows]
     if rows and "File Name" not in rows[0]:
         what = "no column 'File Name' (columns are separated by semicolons)"
         return {}, [Problem(TABLE, path.name, what, "restore the published table")]
-    said = {r["File Name"].strip(): bool(r["Micros"].strip()) for r in rows if r.get("Micros")}
+    said = {
+        row["File Name"].strip(): bool(row["Micros"].strip())
+        for row in rows
+        if row["File Name"] and row.get("Micros")
+    }
     return said, []

@@ -9,55 +9,122 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import SimpleITK as sitk
-from pydicom.errors import InvalidDicomError
 
 from ...errors import InputError
 from ...mammogram import Mammogram
+from ...reading import first_bytes
+from ...reading.dicom import is_dicom, parsed, warnings_logged
+from ...reading.header import Header
+from .placing import (
+    grid,
+    require_origin,
+    require_place,
+    require_shape,
+    require_spacing,
+    states_spacing,
+)
 
 SEGMENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 SEGMENTATION_FILE = ".seg.nrrd"
 _BREAST_CODE = "76752008"  # SNOMED CT, as Slicer's terminology and DICOM write it
-_SPACING_AGREEMENT = 0.01  # relative; headers round to three digits
+_JPEG_MARK = b"\xff\xd8\xff"
+_WITH_ALPHA = (2, 4)  # values per pixel
+# Of neighbours that are both marked. Labels are flat, one each for touching MCs included; a
+# picture, or a mask with soft edges, differs nearly everywhere.
+_MOST_DIFFERING = 0.2
 
 
 def read_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
     """(rows, cols) bool, True on MCs, on the mammogram's own grid.
 
-    Every segment counts, except one that is called or coded as the breast.
-    Raises InputError when the file cannot be read, lies outside the image, or differs from
-    it in size or spacing.
+    Whatever is not 0 is marked: labels may have any values, and transparency counts for
+    nothing. Every segment counts, except one that is called or coded as the breast; of a
+    fractional one, what is at least half full.
+    Raises InputError when the file cannot be read, is a picture and no mask, lies outside the
+    image, or differs from it in size, spacing or place.
     """
     if path.name.lower().endswith(SEGMENTATION_FILE):
         return _slicer_mask(path, mammogram)
-    if segmentation_header(path) is not None:
-        return _dicom_mask(path, mammogram)
-    image = _read(path)
-    values = sitk.GetArrayFromImage(image)
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        values = values.any(axis=-1)  # a grey mask saved as colour
-    if values.ndim == 3 and values.shape[0] == 1:
-        values = values[0]
-    _require_shape(path, values.shape, mammogram)
-    _require_spacing(path, image.GetSpacing()[1::-1], mammogram)
-    return values != 0
+    with warnings_logged(path.name):
+        if is_segmentation(dicom_header(path)):
+            return _dicom_mask(path, mammogram)
+    return _plain_mask(path, mammogram)
 
 
-def segmentation_header(path: Path) -> pydicom.Dataset | None:
-    """The header of a DICOM segmentation; None for any other file."""
+def dicom_header(path: Path) -> Header | None:
+    """The header of a DICOM file; None for any other file.
+
+    Raises InputError when it cannot be read, is cut short or damaged.
+    """
+    return parsed(path, stop_before_pixels=True)[0] if is_dicom(first_bytes(path)) else None
+
+
+def is_segmentation(header: Header | None) -> bool:
+    """Whether a header is a DICOM segmentation's."""
+    return header is not None and header.texts("SOPClassUID") == (SEGMENTATION_CLASS,)
+
+
+def referenced_images(header: Header) -> frozenset[str]:
+    """SOP Instance UIDs that a DICOM segmentation says it was made on.
+
+    Raises InputError when it is damaged.
+    """
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, OSError, ValueError):
-        return None
-    return header if header.get("SOPClassUID") == SEGMENTATION_CLASS else None
-
-
-def referenced_images(header: pydicom.Dataset) -> frozenset[str]:
-    """SOP Instance UIDs that a DICOM segmentation says it was made on."""
-    found = set()
-    for element in header.iterall():
-        if element.keyword == "ReferencedSOPInstanceUID" and element.value:
-            found.add(str(element.value))
+        found = [
+            str(element.value)
+            for element in header.dataset.iterall()
+            if element.keyword == "ReferencedSOPInstanceUID" and element.value
+        ]
+    except Exception as error:  # pydicom raises whatever a damaged element makes it raise
+        raise _unreadable_segmentation(header.name) from error
     return frozenset(found)
+
+
+def _plain_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
+    if first_bytes(path).startswith(_JPEG_MARK):
+        raise InputError(
+            f"{path.name}: JPEG changes the pixels around what is marked; save the mask as PNG or "
+            "NRRD where it was drawn"
+        )
+    image = _read(path)
+    values = _colours(path, image)
+    if values.ndim == 4 and values.shape[0] == 1:
+        values = values[0]
+    require_shape(path, values.shape[:-1], mammogram)
+    require_place(path, image, mammogram)
+    marked = values.any(axis=-1)
+    if _is_picture(values, marked):
+        raise InputError(
+            f"{path.name}: a picture of many grey values or colours, no mask; give one that is 0 "
+            "off the MCs and 1 on them, without soft edges"
+        )
+    return marked
+
+
+def _colours(path: Path, image: sitk.Image) -> np.ndarray:
+    """(..., n) values of a mask without its transparency."""
+    values = sitk.GetArrayFromImage(image)
+    channels = image.GetNumberOfComponentsPerPixel()
+    if channels == 1:
+        return values[..., None]
+    if channels not in _WITH_ALPHA:
+        return values
+    colours, alpha = values[..., :-1], values[..., -1]
+    if np.ptp(alpha) and not colours.any():
+        raise InputError(
+            f"{path.name}: marked by transparency alone; save the mask without it, white on black"
+        )
+    return colours
+
+
+def _is_picture(values: np.ndarray, marked: np.ndarray) -> bool:
+    """Whether more of the marked neighbours differ than labels do. values: (rows, cols, n)."""
+    pairs = differing = 0
+    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        both = marked[one] & marked[other]
+        pairs += int(both.sum())
+        differing += int((values[one][both] != values[other][both]).any(axis=-1).sum())
+    return differing > _MOST_DIFFERING * pairs
 
 
 def _read(path: Path) -> sitk.Image:
@@ -69,21 +136,33 @@ def _read(path: Path) -> sitk.Image:
 
 def _slicer_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
     image = _read(path)
-    _require_spacing(path, image.GetSpacing()[1::-1], mammogram)
+    if image.GetDimension() > 3:
+        raise InputError(f"{path.name}: a series of segmentations; save one of a single image")
+    require_spacing(path, image.GetSpacing()[1::-1], mammogram)
+    try:
+        dropped = _breast_labels(image)
+    except ValueError as error:
+        what = "the numbers of its segments cannot be read"
+        raise InputError(f"{path.name}: {what}; save the segmentation again") from error
     values = sitk.GetArrayFromImage(image)
     if image.GetDimension() == 2:
         values, image = values[None], sitk.JoinSeries(image)
     layers = values if values.ndim == 4 else values[..., None]
     marked = np.zeros(layers.shape[:3], np.uint8)
-    dropped = _breast_labels(image)
     for layer in range(layers.shape[-1]):
         inside = layers[..., layer] != 0
         inside &= ~np.isin(layers[..., layer], [v for at, v in dropped if at == layer])
         marked |= inside
+    return _placed(path, marked, image, mammogram)
+
+
+def _placed(path: Path, marked: np.ndarray, image: sitk.Image, mammogram: Mammogram) -> np.ndarray:
+    """(rows, cols) bool; marked: (slices, rows, cols), where its file's image lies."""
     flat = sitk.GetImageFromArray(marked)
     for copy in ("Spacing", "Origin", "Direction"):
         getattr(flat, f"Set{copy}")(getattr(image, f"Get{copy}")())
-    placed = sitk.Resample(flat, _grid(mammogram), sitk.Transform(), sitk.sitkNearestNeighbor)
+    own = grid(mammogram, states_spacing(image.GetSpacing()[1::-1]))
+    placed = sitk.Resample(flat, own, sitk.Transform(), sitk.sitkNearestNeighbor)
     mask = sitk.GetArrayFromImage(placed)[0] != 0
     lost = int(marked.sum()) - int(mask.sum())
     if lost > 0:
@@ -95,7 +174,10 @@ def _slicer_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
 
 
 def _breast_labels(image: sitk.Image) -> list[tuple[int, int]]:
-    """(layer, value) of segments that stand for the whole breast."""
+    """(layer, value) of segments that stand for the whole breast.
+
+    Raises ValueError where these are no numbers.
+    """
     said = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     found = []
     for key, name in said.items():
@@ -116,57 +198,40 @@ def _type_code(tags: str) -> str:
     return parts[1] if len(parts) > 1 else ""
 
 
-def _grid(mammogram: Mammogram) -> sitk.Image:
-    rows, cols = mammogram.pixels.shape
-    geometry = mammogram.geometry
-    grid = sitk.Image(cols, rows, 1, sitk.sitkUInt8)
-    grid.SetSpacing((*geometry.spacing_mm[::-1], geometry.slice_thickness_mm))
-    grid.SetOrigin(geometry.origin_lps)
-    grid.SetDirection(np.asarray(geometry.directions_lps, float).T.ravel().tolist())
-    return grid
-
-
 def _dicom_mask(path: Path, mammogram: Mammogram) -> np.ndarray:
     try:
         dataset = pydicom.dcmread(path)
         frames = np.atleast_3d(dataset.pixel_array)
         frames = frames if dataset.get("NumberOfFrames", 1) > 1 else dataset.pixel_array[None]
-        numbers = [
-            int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-            for frame in dataset.PerFrameFunctionalGroupsSequence
-        ]
+        if dataset.get("SegmentationType") == "FRACTIONAL":
+            frames = frames >= dataset.MaximumFractionalValue / 2
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        numbers = [int(g.SegmentIdentificationSequence[0].ReferencedSegmentNumber) for g in groups]
         breast = {int(s.SegmentNumber) for s in dataset.SegmentSequence if _is_breast(s)}
+        groups = [*dataset.get("SharedFunctionalGroupsSequence", ()), *groups]
+        spacings = _stated(groups, "PixelMeasuresSequence", "PixelSpacing")
+        origins = _stated(groups, "PlanePositionSequence", "ImagePositionPatient")
     except Exception as error:  # pydicom raises whatever a damaged element makes it raise
-        raise InputError(
-            f"{path.name}: cannot be read as a DICOM segmentation; export it again"
-        ) from error
-    _require_shape(path, frames.shape[1:], mammogram)
+        raise _unreadable_segmentation(path.name) from error
+    require_shape(path, frames.shape[1:], mammogram)
+    for row_col_mm in spacings:
+        require_spacing(path, row_col_mm, mammogram)
+    for origin in origins:
+        require_origin(path, origin, mammogram)
     kept = [frame for frame, number in zip(frames, numbers, strict=False) if number not in breast]
     return np.any(kept, axis=0) if kept else np.zeros(frames.shape[1:], bool)
+
+
+def _stated(groups: list[pydicom.Dataset], sequence: str, keyword: str) -> set[tuple[float, ...]]:
+    """What the functional groups of a segmentation say of the grid, each value once."""
+    items = [item for group in groups for item in group.get(sequence) or ()]
+    return {tuple(float(n) for n in item[keyword].value) for item in items if item.get(keyword)}
+
+
+def _unreadable_segmentation(name: str) -> InputError:
+    return InputError(f"{name}: cannot be read as a DICOM segmentation; export it again")
 
 
 def _is_breast(segment: pydicom.Dataset) -> bool:
     codes = [code.get("CodeValue") for code in segment.get("SegmentedPropertyTypeCodeSequence", [])]
     return _BREAST_CODE in codes or str(segment.get("SegmentLabel", "")).lower() == "breast"
-
-
-def _require_shape(path: Path, shape: tuple[int, ...], mammogram: Mammogram) -> None:
-    if tuple(shape) != mammogram.pixels.shape:
-        sizes = [" x ".join(str(n) for n in s) for s in (shape, mammogram.pixels.shape)]
-        raise InputError(
-            f"{path.name}: the mask has {sizes[0]} pixels, its image {sizes[1]}; give the mask on "
-            "its image's own grid"
-        )
-
-
-def _require_spacing(path: Path, row_col_mm: tuple[float, ...], mammogram: Mammogram) -> None:
-    """A spacing of exactly 1 is what SimpleITK says where a file says nothing."""
-    if all(mm == 1.0 for mm in row_col_mm) or path.suffix.lower() != ".nrrd":
-        return
-    own = mammogram.geometry.spacing_mm
-    if not np.allclose(row_col_mm, own, rtol=_SPACING_AGREEMENT):
-        stated, wanted = (" x ".join(f"{mm:g}" for mm in pair) for pair in (row_col_mm, own))
-        raise InputError(
-            f"{path.name}: the mask's spacing is {stated} mm, its image's {wanted} mm; "
-            "write the mask again on its image's own grid"
-        )

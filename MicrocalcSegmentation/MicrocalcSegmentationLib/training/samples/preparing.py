@@ -18,6 +18,8 @@ from .classes import BREAST, MC, OUTSIDE, REGION, UNCERTAIN
 # speed of float16. Normalised values stay below 60: their soft limit is logarithmic.
 LEVELS_PER_DEVIATION = 256
 OUTSIDE_BREAST = 0.5  # of all marked pixels; more, and the annotation is another image's
+# Of the image: an inverted mask or a breast's marks most of it, MCs a hundredth at the very most.
+MOST_MARKED = 0.1
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class Prepared:
     values: (rows, cols) int16, normalised as `segment` does it, in LEVELS_PER_DEVIATION.
     labels: uint8, see `classes`. box: (row, col, rows, cols) of it in the image's own
     pixels. own_shape, spacing_mm: of the image. digest: of the image's pixels and spacing.
-    mcs: how many connected MCs are marked.
+    mcs: how many connected MCs are marked. outside_pixels: of the marked ones, in own pixels,
+    how many the breast does not hold; outside_mcs: of the connected ones, how many lie there
+    whole, so that no sample is drawn of them.
     """
 
     values: np.ndarray
@@ -37,6 +41,8 @@ class Prepared:
     spacing_mm: tuple[float, float]
     digest: str
     mcs: int
+    outside_pixels: int
+    outside_mcs: int
 
 
 def examine(image: AnnotatedImage) -> tuple[Prepared | None, tuple[Problem, ...]]:
@@ -68,6 +74,8 @@ def prepare(annotation: Annotation, level: str) -> Prepared:
     marked = REGION if level == CLUSTER_LEVEL else MC
     labels[_resized(annotation.mask[box], shape) & inside] = marked
     _, mcs = label(labels == MC, np.ones((3, 3)))
+    regions, count = label(annotation.mask, np.ones((3, 3)))
+    seen = np.unique(regions[breast & annotation.mask])
     return Prepared(
         values=np.round(working.values * LEVELS_PER_DEVIATION).astype(np.int16),
         labels=labels,
@@ -76,6 +84,8 @@ def prepare(annotation: Annotation, level: str) -> Prepared:
         spacing_mm=mammogram.spacing_mm,
         digest=_digest(mammogram),
         mcs=mcs,
+        outside_pixels=int((annotation.mask & ~breast).sum()),
+        outside_mcs=count - len(seen),
     )
 
 
@@ -99,21 +109,54 @@ def _resized(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def _content_problems(
     image: AnnotatedImage, annotation: Annotation, prepared: Prepared
 ) -> list[Problem]:
-    problems = []
+    found = [_place_problem(image, annotation, prepared), _positive_problem(image, annotation)]
+    return [
+        Problem(image.name, image.files[-1].name, *what_and_remedy)
+        for what_and_remedy in found
+        if what_and_remedy is not None
+    ]
+
+
+def _place_problem(
+    image: AnnotatedImage, annotation: Annotation, prepared: Prepared
+) -> tuple[str, str] | None:
+    """What is wrong with how much is marked, and where; and what to do."""
     marked = int(annotation.mask.sum())
-    row, col, rows, cols = prepared.box
-    kept = np.isin(prepared.labels, (MC, REGION)).sum()
-    in_box = annotation.mask[row : row + rows, col : col + cols].sum()
-    if marked and (in_box < OUTSIDE_BREAST * marked or not kept):
-        what = f"{marked - int(in_box)} of {marked} marked pixels lie outside the breast"
-        remedy = "check that annotation and image belong together, or exclude the image"
-        problems.append(Problem(image.name, image.files[-1].name, what, remedy))
-    if image.positive is not None and bool(marked) != image.positive and not annotation.problems:
-        said, found = ("positive", "no MC is") if image.positive else ("negative", "MCs are")
-        what = f"{found} marked, though the data set calls the image {said}"
-        remedy = "correct the mask or the table, or exclude the image"
-        problems.append(Problem(image.name, image.files[-1].name, what, remedy))
-    return problems
+    if image.level != CLUSTER_LEVEL and marked > MOST_MARKED * annotation.mask.size:
+        return (
+            f"{marked / annotation.mask.size:.0%} of the image is marked as MC",
+            "check that the mask is not inverted and marks MCs alone, or exclude the image",
+        )
+    kept = np.isin(prepared.labels, (MC, REGION)).any()
+    if marked and (prepared.outside_pixels > OUTSIDE_BREAST * marked or not kept):
+        return (
+            f"{prepared.outside_pixels} of {marked} marked pixels lie outside the breast",
+            "check that annotation and image belong together, or exclude the image",
+        )
+    if prepared.outside_mcs:
+        return (
+            f"{prepared.outside_mcs} of the marked regions lie outside the breast and would be "
+            "lost",
+            "take their marks away, or exclude the image",
+        )
+    return None
+
+
+def _positive_problem(image: AnnotatedImage, annotation: Annotation) -> tuple[str, str] | None:
+    if image.positive is None or annotation.problems:
+        return None
+    marked = annotation.mask.any()
+    # What may be an MC speaks for a positive image, and not against a negative one.
+    if image.positive and not (marked or annotation.uncertain.any()):
+        said, found = "positive", "no MC is"
+    elif marked and not image.positive:
+        said, found = "negative", "MCs are"
+    else:
+        return None
+    return (
+        f"{found} marked, though the data set calls the image {said}",
+        "correct the mask or the table, or exclude the image",
+    )
 
 
 def _digest(mammogram: Mammogram) -> str:
