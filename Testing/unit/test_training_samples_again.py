@@ -1,8 +1,11 @@
 """Building a sample database again: what was refused, changed, moved or deleted since."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.training.datasets import open_dataset
 from MicrocalcSegmentationLib.training.samples import schema
@@ -97,18 +100,43 @@ def test_an_extension_keeps_what_other_folders_gave(output, write):
     assert set(images(output)) == {"case1", "case2", "case3"}
 
 
+MINED = ("detector", 29, 1, 5, 6, 4, 0.9, "m 1", 1)
+
+
+def mined(output):
+    with closing(schema.connect(output)) as connection:
+        return connection.execute("SELECT * FROM mined").fetchall()
+
+
+def mine_one(output):
+    with closing(schema.connect(output, read_only=False)) as connection, connection:
+        connection.execute(f"INSERT INTO mined VALUES ({', '.join('?' * 9)})", MINED)
+
+
 def test_what_was_mined_since_an_interrupted_extension_is_kept(output, write):
-    cases = write("cases", 1, 2)
-    built(output, cases)
+    built(output, write("cases", 1, 2))
     damage(write("more", 3) / "case3.nrrd")
     with pytest.raises(UnsoundData):
         built(output, output.parent / "more")
-    with schema.connect(output, read_only=False) as connection:
-        row = ("detector", 29, 1, 5, 6, 4, 0.9, "m 1", 1)
-        connection.execute(f"INSERT INTO mined VALUES ({', '.join('?' * 9)})", row)
+    mine_one(output)
     built(output, write("cases", 4))
-    with schema.connect(output) as connection:
-        assert connection.execute("SELECT * FROM mined").fetchall() == [row]
+    assert mined(output) == [MINED]
+
+
+def test_what_is_mined_during_an_extension_is_kept(output, write):
+    built(output, write("cases", 1, 2))
+    more = open_dataset(write("more", 3))
+
+    class Mines:
+        def report(self, fraction, text):
+            mine_one(output)
+
+    options = BuildOptions((29,), workers=1)
+    with pytest.raises(InputError, match="was mined or built while this build ran; give it again"):
+        build([more], output, options, Mines())
+    build([more], output, options, Silent())
+    assert mined(output) == [MINED]
+    assert set(images(output)) == {"case1", "case2", "case3"}
 
 
 def test_the_same_picture_in_two_builds_is_found(output, write, write_breast):

@@ -98,6 +98,8 @@ def build(
     if verdict != "ok":
         part.unlink()
         raise InputError(f"{part}: damaged ({verdict}); it was removed, build it again")
+    if not _same_call(part, _begun(output, datasets)):
+        raise InputError(f"{output}: was mined or built while this build ran; give it again")
     part.replace(output)
     with closing(schema.connect(output)) as connection:
         _clear_cache(connection, schema.cache_folder(output))
