@@ -5,6 +5,7 @@ fully connected layer of 64, and one of 2 with softmax (Valvano et al. 2019). Ch
 counts and where normalisation stands are not published: they are our declared choices.
 """
 
+import random
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -225,10 +226,24 @@ def build(
         name="fc1",
     )(x)  # (B, 1, 1, 64)
     x = layers.BatchNormalization(epsilon=EPSILON, dtype=policy, name="norm_fc1")(x)
-    x = layers.Dropout(architecture.dropout, dtype=policy, name="dropout")(x)
+    # A seed that Keras itself would draw; without one, PyTorch's own state, which no checkpoint
+    # holds, decides what is dropped.
+    drawn = random.randint(1, int(1e9))
+    x = layers.Dropout(architecture.dropout, seed=drawn, dtype=policy, name="dropout")(x)
     # From here on float32: a bfloat16 probability has two digits, too few to learn from.
     x = layers.Conv2D(2, 1, kernel_initializer="he_normal", name="fc2")(x)  # (B, 1, 1, 2)
     return Model(inputs, layers.Softmax(name="softmax")(x), name=name)
+
+
+def compiles() -> bool:
+    """Whether Keras is to compile a network's steps before it trains.
+
+    JAX needs it, as each operation by itself is slow there; XLA under TensorFlow takes minutes
+    for what trains in seconds, and PyTorch's compiler needs a C++ compiler beside it.
+    """
+    import keras
+
+    return keras.backend.backend() == "jax"
 
 
 def build_dense(architecture: Architecture, convolutions: Convolutions) -> "keras.Model":

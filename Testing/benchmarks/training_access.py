@@ -1,7 +1,8 @@
 """How fast samples are drawn, cut and made into minibatches, and how fast they are learnt from.
 
 Usage: python Testing/benchmarks/training_access.py samples.sqlite [N [padding]]
-All figures are of one run, one after the other, on the cores that the process may use.
+All figures are of one run, one after the other, on the cores that the process may use. The
+line of each precision says how many times as fast as learning in it minibatches are made.
 """
 
 import os
@@ -14,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from MicrocalcSegmentationLib.freed_memory import keep_freed_memory
-from MicrocalcSegmentationLib.networks import Architecture, build
+from MicrocalcSegmentationLib.networks import PRECISIONS, Architecture, build, compiles
 from MicrocalcSegmentationLib.training.minibatches import Minibatches, Plan
 from MicrocalcSegmentationLib.training.samples.access import Samples
 
@@ -41,18 +42,22 @@ def main(path: str, side: str = "49", padding: str = "valid") -> None:
         plan = Plan(which, architecture)
         whole = Minibatches(samples, plan)
         bare = Minibatches(samples, Plan(which, architecture, augmentation=None))
-        network = build(architecture, which)
-        network.compile(keras.optimizers.Adam(), "categorical_crossentropy", jit_compile=False)
         batch = whole.batch(0)
-        learn = partial(network.train_on_batch, batch.patches, batch.targets)
         rates = {
             "drawn and cut": per_second(256, bare.batch),
             "drawn, cut, turned, varied": per_second(256, whole.batch),
-            "learnt from": per_second(256, lambda _, learn=learn: learn()),
         }
         for name, rate in rates.items():
-            ratio = rate / rates["learnt from"]
-            print(f"{which:12}{name:28}{rate:10,.0f} patches/s{ratio:8.1f} x training")
+            print(f"{which:12}{name:28}{rate:10,.0f} patches/s")
+        for precision in PRECISIONS:
+            network = build(architecture, which, precision=precision)
+            network.compile(
+                keras.optimizers.Adam(), "categorical_crossentropy", jit_compile=compiles()
+            )
+            learn = partial(network.train_on_batch, batch.patches, batch.targets)
+            learnt = per_second(256, lambda _, learn=learn: learn())
+            print(f"{which:12}{'learnt from, ' + precision:28}{learnt:10,.0f} patches/s", end="")
+            print(*(f"; {name}: {rate / learnt:.1f} x" for name, rate in rates.items()), sep="")
 
 
 if __name__ == "__main__":

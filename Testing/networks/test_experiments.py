@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -101,6 +102,30 @@ def test_a_stopped_experiment_goes_on_and_finished_pairs_are_kept(setting, monke
         run_experiment(one, replace(setting, course=replace(COURSE, seed=3)), Silent())
 
 
+def test_results_of_a_database_that_has_changed_are_refused(
+    setting, both_kinds_everywhere, monkeypatch
+):
+    def judge(folder, key, *_):
+        folder.mkdir()
+        (folder / "result.json").write_text(json.dumps({"key": key}))
+
+    monkeypatch.setattr(experiments, "_train", lambda *_: None)
+    monkeypatch.setattr(experiments, "_judge", judge)
+    one = Experiment("padding", {"valid": VARIANTS["valid"]})
+    changing = replace(setting, samples=both_kinds_everywhere, output=setting.output / "out")
+    changing.output.mkdir()
+    run_experiment(one, changing, Silent())
+    result = run_experiment(one, changing, Silent())["valid"]
+    with sqlite3.connect(both_kinds_everywhere) as connection:
+        connection.execute("UPDATE images SET labels_sha256 = 'other' WHERE id = 1")
+    with pytest.raises(InputError, match=r"result.json: the database has changed since; begin an"):
+        run_experiment(one, changing, Silent())
+    del result["key"]["samples_sha256"]
+    (changing.output / "valid" / "result.json").write_text(json.dumps(result))
+    with pytest.raises(InputError, match=r"result.json: does not say of which samples it is"):
+        run_experiment(one, changing, Silent())
+
+
 def test_an_experiment_goes_on_with_more_steps_and_patches(setting, tmp_path):
     one = Experiment("padding", {"valid": VARIANTS["valid"]})
     run_experiment(one, setting, Silent())
@@ -197,9 +222,10 @@ def test_a_kind_that_is_left_out_is_learnt_from_nowhere(
     one = replace(planned, variants=variants)
     results = run_experiment(one, whole, Silent())
     for kind in kinds:
-        said = load_model(tmp_path / f"without{kind}" / "model").training["data"]["images"]
-        assert said
-        assert not any(kind in group for group in said)
+        training = load_model(tmp_path / f"without{kind}" / "model").training
+        for one in training["networks"].values():
+            assert one["data"]["images"]
+            assert not any(kind in group for group in one["data"]["images"])
         assert kind in results["all"]["by kind"]
     table = write_results(one, results, tmp_path)
     for kind in kinds:

@@ -2,22 +2,28 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from MicrocalcSegmentationLib.errors import Cancelled, InputError, ModelError
 from MicrocalcSegmentationLib.model import load_model
 from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.training import learning
+from MicrocalcSegmentationLib.training.augmentation import Augmentation
 from MicrocalcSegmentationLib.training.events import EventLog
 from MicrocalcSegmentationLib.training.finishing import Order, _passing, train_network
 from MicrocalcSegmentationLib.training.learning import Course, learn
+from MicrocalcSegmentationLib.training.samples import schema
 from MicrocalcSegmentationLib.training.samples.access import Samples
 
 TINY = Architecture(29, channels=(4, 6, 6, 6, 6, 6), features=8)
@@ -172,7 +178,6 @@ def test_training_ends_when_the_rate_is_too_small(samples, tmp_path, monkeypatch
 
 
 def test_the_log_is_tensorboards(tmp_path):
-    import tensorflow as tf
     from tensorflow.core.util import event_pb2
 
     log = EventLog(tmp_path, first_step=300)
@@ -205,6 +210,51 @@ def test_other_settings_and_damaged_checkpoints_are_refused(samples, tmp_path):
         learn("detector", TINY, samples, SHORT, (tmp_path, Silent()))
 
 
+def edited(database, folder, *statements):
+    """A copy of a database with its cache, changed by SQL."""
+    folder.mkdir()
+    copy = shutil.copy(database, folder)
+    shutil.copytree(schema.cache_folder(database), schema.cache_folder(Path(copy)))
+    with closing(schema.connect(Path(copy), read_only=False)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+    return Samples(Path(copy))
+
+
+MINED = "INSERT INTO mined VALUES ('detector', 29, {}, 300, 200, 4, 0.9, 'm 1', 1)"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE images SET labels_sha256 = 'other' WHERE id = {}", MINED],
+    ids=["masks", "mined"],
+)
+def test_a_checkpoint_is_not_gone_on_from_with_other_masks_or_mined_samples(
+    sample_database, samples, tmp_path, change
+):
+    learn("detector", TINY, samples, SHORT, (tmp_path / "work", Silent()))
+    number = samples.images(("train",))[0].number
+    other = edited(sample_database, tmp_path / "copy", change.format(number))
+    with pytest.raises(
+        InputError, match="samples have changed since; begin anew in another --work"
+    ):
+        learn("detector", TINY, other, SHORT, (tmp_path / "work", Silent()))
+    same = edited(sample_database, tmp_path / "same")
+    learn("detector", TINY, same, SHORT, (tmp_path / "work", Silent()))
+
+
+def test_a_checkpoint_that_does_not_know_its_samples_is_refused_in_one_sentence(samples, tmp_path):
+    learn("detector", TINY, samples, SHORT, (tmp_path, Silent()))
+    with np.load(tmp_path / "checkpoint.npz") as stored:
+        arrays = dict(stored)
+    said = json.loads(arrays["said"].tobytes())
+    del said["settings"]["samples"]
+    arrays["said"] = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    np.savez(tmp_path / "checkpoint.npz", **arrays)
+    with pytest.raises(InputError, match="does not say what it learnt from, as an earlier version"):
+        learn("detector", TINY, samples, SHORT, (tmp_path, Silent()))
+
+
 def test_a_loss_that_is_no_number_ends_training_with_advice(samples, tmp_path):
     course = replace(SHORT, steps=60, rate=1e25)
     with pytest.raises(InputError, match=r"the loss is no number at step .*; train with a lower"):
@@ -231,14 +281,50 @@ def test_two_trained_networks_become_a_model_with_manifest_and_card(order):
     assert 0 <= figures["segmentator, error of C2 at 0.5"] <= 1
     assert figures["false-positive rate of breast pixels"] <= 5e-5
     training = json.loads((order.output / "manifest.json").read_text())["training"]
-    assert training["data"]["images"]["train, simulated, digital"] >= 1
-    assert training["networks"]["detector"]["course"]["seed"] == SHORT.seed
-    assert set(training["libraries"]) >= {"keras", "backend", "numpy", "python"}
+    said = training["networks"]["detector"]
+    assert said["data"]["images"]["train, simulated, digital"] >= 1
+    assert said["course"]["seed"] == SHORT.seed
+    assert set(said["libraries"]) >= {"keras", "backend", "numpy", "python"}
+    assert said["libraries"]["backend"] == f"tensorflow {tf.__version__}"
+    assert said["augmentation"]["turned"] == Augmentation().turned
     card = (order.output / "card.md").read_text()
     assert "| patch side N | 29 | 29 |" in card
     assert "detector: 12 minibatches of 16" in card
     assert "seed 1, float32; ended because all steps were done" in card
     assert "All images were simulated: the figures say nothing about real ones." in card
+
+
+def test_the_manifest_says_of_each_network_what_it_learnt_from(order, sample_database, tmp_path):
+    films = "(SELECT id FROM images WHERE split = 'train' AND kind = 'film')"
+    renamed = f"UPDATE images SET source = 'own' WHERE id IN {films}"
+    other = edited(sample_database, tmp_path / "other", MINED.format(films), renamed)
+    train_network("detector", TINY, SHORT, replace(order, samples=other.path), Silent())
+    model = train_network("segmentator", TINY, SHORT, order, Silent())
+    data = {which: one["data"] for which, one in model.training["networks"].items()}
+    assert data["detector"]["sha256"] == other.digest()
+    assert data["segmentator"]["sha256"] == Samples(sample_database).digest()
+    assert (data["detector"]["mined"], data["segmentator"]["split seed"]) == (1, 0)
+    assert "train, own, film" in data["detector"]["images"]
+    assert "train, own, film" not in data["segmentator"]["images"]
+    assert list(model.figures) == [
+        "validation patches (own, simulated)",
+        "validation patches (simulated)",
+    ]
+    card = (order.output / "card.md").read_text()
+    assert "- detector, s.sqlite: train, own, film: " in card
+    assert "All images were simulated" not in card
+
+
+def test_a_network_of_an_earlier_version_is_trained_again(order):
+    train_network("detector", TINY, SHORT, order, Silent())
+    done = order.work / "detector" / "done.json"
+    said = json.loads(done.read_text())
+    del said["data"]
+    done.write_text(json.dumps(said))
+    with pytest.raises(
+        InputError, match=r"done.json: does not say what it learnt from, .*; train this"
+    ):
+        train_network("segmentator", TINY, SHORT, order, Silent())
 
 
 def test_a_model_can_be_trained_further(order, samples, tmp_path):

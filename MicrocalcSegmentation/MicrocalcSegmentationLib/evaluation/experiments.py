@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ AT_A_RATE = (  # thresholds apart: each pair's own stand at other rates of false
 LEFT_OUT = "kinds"  # name of the experiment that leaves out one kind of image after the other
 RESULT = "result.json"
 MODEL = "model"
+SAMPLES = "samples_sha256"  # in a result's key
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,13 @@ def run_experiment(one: Experiment, setting: Setting, progress: Progress) -> dic
     each class), "images" (how many whole ones), "whole" (figures on those), "by kind" (the
     same on those of each kind, where there are several), "checks" and "data".
     With more steps, images or patches than the folder's results have, it goes on from those;
-    raises InputError when they are of other settings.
+    raises InputError when they are of other settings, or of a database that has changed since.
     """
+    keys = {name: _key(setting, variant) for name, variant in one.variants.items()}
     folders = {
         name: setting.output / name.replace(" ", "").replace("=", "") for name in one.variants
     }
-    results = {
-        name: _stored(folders[name] / RESULT, setting, variant)
-        for name, variant in one.variants.items()
-    }
+    results = {name: _stored(folders[name] / RESULT, key) for name, key in keys.items()}
     missing = [name for name, result in results.items() if result is None]
     for number, name in enumerate(missing):
         part = Part(progress, 0.8 * number / len(missing), 0.8 * (number + 1) / len(missing))
@@ -129,15 +129,17 @@ def run_experiment(one: Experiment, setting: Setting, progress: Progress) -> dic
     for number, name in enumerate(missing):
         begin, end = (0.8 + 0.2 * n / len(missing) for n in (number, number + 1))
         part = Part(progress, begin, end)
-        results[name] = _judge(folders[name], one.variants[name], setting, part)
+        results[name] = _judge(folders[name], keys[name], setting, part)
     return results
 
 
 def _key(setting: Setting, variant: Variant) -> dict:
+    with closing(Samples(setting.samples)) as samples:
+        digest = samples.digest()
     said = {
         "architecture": asdict(variant.architecture),
         "course": asdict(setting.course),
-        "samples": setting.samples.name,
+        SAMPLES: digest,
         "whole_images": setting.whole_images,
         "test_patches": setting.test_patches,
     }
@@ -146,13 +148,20 @@ def _key(setting: Setting, variant: Variant) -> dict:
     return json.loads(json.dumps(said))
 
 
-def _stored(path: Path, setting: Setting, variant: Variant) -> dict | None:
+def _stored(path: Path, wanted: dict) -> dict | None:
     if not path.is_file():
         return None
     result = json.loads(path.read_text("utf-8"))
-    stored, wanted = result["key"], _key(setting, variant)
+    stored = result["key"]
     if stored == wanted:
         return result
+    if stored.get(SAMPLES) != wanted[SAMPLES]:
+        why = (
+            "the database has changed since"
+            if SAMPLES in stored
+            else "does not say of which samples it is, as an earlier version wrote it"
+        )
+        raise InputError(f"{path}: {why}; begin anew with another --output")
     if _fixed(stored) != _fixed(wanted):
         raise InputError(
             f"{path}: is of other settings; give those it was made with, or another --output"
@@ -175,12 +184,12 @@ def _train(folder: Path, variant: Variant, setting: Setting, progress: Progress)
         train_network(which, variant.architecture, setting.course, order, part)
 
 
-def _judge(folder: Path, variant: Variant, setting: Setting, progress: Progress) -> dict:
-    architecture, model = variant.architecture, load_model(folder / MODEL)
+def _judge(folder: Path, key: dict, setting: Setting, progress: Progress) -> dict:
+    model = load_model(folder / MODEL)
     samples = Samples(setting.samples)
     errors, patches = {}, {}
     for which in NETWORKS:
-        plan = Plan(which, architecture, "test", augmentation=None)
+        plan = Plan(which, model.architectures[which], "test", augmentation=None)
         wanted = {c: setting.test_patches for shares in SHARES[which] for c in shares}
         minibatches = Minibatches(samples, plan)
         scores = class_scores(model.network(which), minibatches, samples, wanted)
@@ -190,7 +199,7 @@ def _judge(folder: Path, variant: Variant, setting: Setting, progress: Progress)
     samples.close()
     whole, images = _whole_images(folder, model, setting, progress)
     result = {
-        "key": _key(setting, variant),
+        "key": key,
         "data": ", ".join(sources),
         "errors": errors,
         "patches": patches,

@@ -46,9 +46,10 @@ def card(model: Model) -> str:
 
 def _training_lines(training: dict) -> list[str]:
     lines = ["", "## Learnt from", ""]
-    for group, count in training.get("data", {}).get("images", {}).items():
-        lines.append(f"- {group}: {count} images")
-    for which, one in training.get("networks", {}).items():
+    for name, groups in _groups(training).items():
+        lines += [f"- {name}{group}: {count} images" for group, count in groups.items()]
+    networks = training.get("networks", {})
+    for which, one in networks.items():
         course = one["course"]
         precision = course.get("precision", "float32")
         lines.append(
@@ -57,8 +58,9 @@ def _training_lines(training: dict) -> list[str]:
         )
     if "recipe" in training:
         lines += _recipe_lines(training["recipe"])
-    libraries = training.get("libraries", {})
-    lines.append(f"- made with {', '.join(f'{name} {v}' for name, v in libraries.items())}")
+    libraries = [training.get("libraries")] + [one.get("libraries") for one in networks.values()]
+    made_with = [", ".join(f"{name} {v}" for name, v in one.items()) for one in libraries if one]
+    lines += [f"- made with {one}" for one in dict.fromkeys(made_with)]
     return lines
 
 
@@ -76,8 +78,19 @@ def _recipe_lines(recipe: dict) -> list[str]:
     return lines
 
 
+def _groups(training: dict) -> dict[str, dict[str, int]]:
+    """Images by group, for all; by network where they learnt from different databases."""
+    networks = training.get("networks", {})
+    data = {which: one["data"] for which, one in networks.items() if "data" in one}
+    if not data:  # a manifest of an earlier version
+        return {"": training.get("data", {}).get("images", {})}
+    if len({one["sha256"] for one in data.values()}) == 1:
+        return {"": next(iter(data.values()))["images"]}
+    return {f"{which}, {one['database']}: ": one["images"] for which, one in data.items()}
+
+
 def _only_simulated(training: dict) -> bool:
-    groups = training.get("data", {}).get("images", {})
+    groups = [group for images in _groups(training).values() for group in images]
     return bool(groups) and all(", simulated, " in group for group in groups)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 
 FILE = "checkpoint.npz"
+SAMPLES = "samples"  # the setting that holds the digest of what is learnt from
 
 
 @dataclass
@@ -45,8 +46,10 @@ class Checkpoint:
 
     def save(self, network, optimizer, best: list[np.ndarray], state: State) -> None:
         """Write everything; an interruption leaves the checkpoint before."""
-        arrays = {f"n{i}": np.asarray(v.value) for i, v in enumerate(network.variables)}
-        arrays |= {f"o{i}": np.asarray(v.value) for i, v in enumerate(optimizer.variables)}
+        from keras.ops import convert_to_numpy
+
+        arrays = {f"n{i}": convert_to_numpy(v) for i, v in enumerate(network.variables)}
+        arrays |= {f"o{i}": convert_to_numpy(v) for i, v in enumerate(optimizer.variables)}
         arrays |= {f"b{i}": weights for i, weights in enumerate(best)}
         said = json.dumps({"settings": self._settings, "state": asdict(state)})
         arrays["said"] = np.frombuffer(said.encode(), np.uint8)
@@ -59,7 +62,7 @@ class Checkpoint:
     def restore(self, network, optimizer) -> tuple[State, list[np.ndarray]] | None:
         """The state and the best weights, the network and optimizer set; None when there is none.
 
-        Raises InputError when the checkpoint is damaged or of other settings.
+        Raises InputError when the checkpoint is damaged, or of other settings or samples.
         """
         if not self._path.is_file():
             return None
@@ -72,18 +75,29 @@ class Checkpoint:
             raise InputError(
                 f"{self._path}: damaged ({error}); delete it to begin again"
             ) from error
-        wanted, stored = (_without_steps(one) for one in (self._settings, said["settings"]))
-        changed = [k for k, v in wanted.items() if stored.get(k) != v]
-        if changed:
-            raise InputError(
-                f"{self._path}: was begun with {changed[0]} {stored.get(changed[0])}, "
-                f"not {wanted[changed[0]]}; give what it was begun with, or another --work"
-            )
+        self._check_settings(said["settings"])
         for part, variables in (("n", network.variables), ("o", optimizer.variables)):
             for number, variable in enumerate(variables):
                 variable.assign(arrays[f"{part}{number}"])
         best = [arrays[f"b{number}"] for number in range(len(network.get_weights()))]
         return state, best
+
+    def _check_settings(self, settings: dict) -> None:
+        wanted, stored = (_without_steps(one) for one in (self._settings, settings))
+        changed = [k for k, v in wanted.items() if stored.get(k) != v]
+        if not changed:
+            return
+        first = changed[0]
+        if SAMPLES not in stored:
+            why = "does not say what it learnt from, as an earlier version wrote it; begin anew in"
+        elif first == SAMPLES:
+            why = "the database's images, labels or mined samples have changed since; begin anew in"
+        else:
+            why = (
+                f"was begun with {first} {stored.get(first)}, not {wanted[first]}; "
+                "give what it was begun with, or"
+            )
+        raise InputError(f"{self._path}: {why} another --work")
 
 
 def _without_steps(settings: dict) -> dict:

@@ -2,6 +2,9 @@
 
 import json
 import platform
+import sys
+from collections import Counter
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,23 +50,22 @@ def train_network(
     The work folder keeps each network's checkpoint, logs and result, so that the same call
     goes on where it stopped. Raises InputError.
     """
-    samples = Samples(order.samples, order.kinds)
     folder = order.work / which
-    learned = learn(which, architecture, samples, course, (folder, Part(progress, 0, 0.97)))
-    progress.report(0.97, f"{which}: choosing its threshold")
-    plan = Plan(which, architecture, "validation", augmentation=None)
-    judged = _judged(learned, Minibatches(samples, plan), samples, course)
+    with closing(Samples(order.samples, order.kinds)) as samples:
+        learned = learn(which, architecture, samples, course, (folder, Part(progress, 0, 0.97)))
+        progress.report(0.97, f"{which}: choosing its threshold")
+        plan = Plan(which, architecture, "validation", augmentation=None)
+        judged = _judged(learned, Minibatches(samples, plan), samples, course)
+        judged |= _learnt_from(samples, plan)
     _write_done(folder, learned, architecture, course, judged)
     if not all((order.work / name / DONE).is_file() for name in NETWORKS):
-        samples.close()
         return None
-    model = assemble(order, samples)
-    samples.close()
+    model = assemble(order)
     progress.report(1.0, f"model written to {order.output}")
     return model
 
 
-def assemble(order: Order, samples: Samples) -> Model:
+def assemble(order: Order) -> Model:
     """Write the model of two finished networks, with manifest and card."""
     done = {which: _read_done(order.work / which) for which in NETWORKS}
     architectures = {which: done[which][0] for which in NETWORKS}
@@ -79,12 +81,8 @@ def assemble(order: Order, samples: Samples) -> Model:
         architectures=architectures,
         threshold=said["segmentator"]["threshold"],
         detector_threshold=said["detector"]["threshold"],
-        figures={
-            _data_label(samples): {
-                k: v for which in NETWORKS for k, v in said[which]["figures"].items()
-            }
-        },
-        training=_record(samples, said),
+        figures=_figures(said),
+        training=_record(said),
     )
     save_model(model, networks)
     write_card(model)
@@ -169,27 +167,51 @@ def _read_done(folder: Path) -> tuple[Architecture, dict]:
     try:
         said = json.loads((folder / DONE).read_text("utf-8"))
         shape = said["architecture"]
+        if "data" not in said:
+            raise InputError(
+                f"{folder / DONE}: does not say what it learnt from, as an earlier version wrote "
+                "it; train this network again in another --work"
+            )
         return Architecture(**{**shape, "channels": tuple(shape["channels"])}), said
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / DONE}: damaged ({error}); train this network again") from error
 
 
-def _data_label(samples: Samples) -> str:
-    sources = sorted({image.source for image in samples.images()})
-    return f"validation patches ({', '.join(sources)})"
+def _learnt_from(samples: Samples, plan: Plan) -> dict:
+    """What the manifest says of a network's data, and of what it was trained with."""
+    images = samples.images()
+    groups = Counter(f"{image.split}, {image.source}, {image.kind}" for image in images)
+    sources = sorted({image.source for image in images})
+    return {
+        "data": {
+            "database": samples.path.name,
+            "sha256": samples.digest(),
+            "images": dict(groups),
+            "split seed": samples.split_seed,
+            "mined": len(samples.mined(plan.network, plan.architecture.patch_side)),
+        },
+        "measured on": f"validation patches ({', '.join(sources)})",
+        "augmentation": asdict(Plan(plan.network, plan.architecture).augmentation),
+        "libraries": _libraries(),
+    }
 
 
-def _record(samples: Samples, said: dict) -> dict:
+def _libraries() -> dict[str, str]:
     import keras
 
-    images = samples.images()
-    groups: dict[str, int] = {}
-    for image in images:
-        key = f"{image.split}, {image.source}, {image.kind}"
-        groups[key] = groups.get(key, 0) + 1
+    backend = keras.backend.backend()
+    return {
+        "microcalc-segmentation": __version__,
+        "keras": keras.__version__,
+        "backend": f"{backend} {sys.modules[backend].__version__}",
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _record(said: dict) -> dict:
     return {
         "command": "microcalc train detector; microcalc train segmentator",
-        "data": {"database": samples.path.name, "images": groups},
         "normalisation": "local deviations above the local mean, at 0.05 mm",
         "samples": {
             which: [{CLASSES[c]: share for c, share in shares.items()} for shares in SHARES[which]]
@@ -199,11 +221,12 @@ def _record(samples: Samples, said: dict) -> dict:
             which: {k: v for k, v in one.items() if k not in ("figures", "architecture")}
             for which, one in said.items()
         },
-        "libraries": {
-            "microcalc-segmentation": __version__,
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
     }
+
+
+def _figures(said: dict) -> dict[str, dict[str, float]]:
+    """By what they were measured on: two networks may have learnt from two databases."""
+    figures: dict[str, dict[str, float]] = {}
+    for which in NETWORKS:
+        figures.setdefault(said[which]["measured on"], {}).update(said[which]["figures"])
+    return figures

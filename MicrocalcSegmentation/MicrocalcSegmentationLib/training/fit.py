@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import label, maximum_filter
 
-from ..networks import Architecture, build
+from ..networks import Architecture, build, compiles
 from ..progress import Progress
 from .augmentation import Augmentation, as_of_other_units
 from .sheets import BACKGROUND, IGNORED, MC, Sheet
@@ -204,7 +204,7 @@ def fit(
     keras.utils.set_random_seed(schedule.seed)
     network = start or build(architecture, which, sliding=True)
     optimizer = keras.optimizers.Adam(schedule.rate)
-    network.compile(optimizer=optimizer, loss="categorical_crossentropy", jit_compile=False)
+    network.compile(optimizer=optimizer, loss="categorical_crossentropy", jit_compile=compiles())
     held = [tiles[1].batch(schedule.tiles_per_step) for _ in range(schedule.validation_steps)]
     checks, best, best_weights, waited = [], np.inf, network.get_weights(), 0
     running = []

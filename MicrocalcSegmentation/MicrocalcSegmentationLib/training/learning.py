@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..model import load_model
-from ..networks import Architecture, build
+from ..networks import Architecture, build, compiles
 from ..progress import Progress
-from .checkpoints import Checkpoint, State
+from .checkpoints import SAMPLES, Checkpoint, State
 from .events import EventLog
 from .minibatches import MINED_SHARE, Ahead, Minibatches, Plan
 from .samples.access import Samples
@@ -32,8 +32,9 @@ class Course:
     patches. halve_after, stop_after: checks without a better loss until the rate is halved,
     and until training ends. smallest_rate: it also ends below that.
     held: minibatches of validation patches. checkpoint_every: minibatches.
-    mined: share of the negatives that mining found, where it found any. start: a model's
-    name or folder whose weights to begin with; None begins with He's initialisation.
+    mined: share of the positives, and of the negatives, that mining found, where it found any.
+    start: a model's name or folder whose weights to begin with; None begins with He's
+    initialisation.
     precision: of the arithmetic, see `networks.PRECISIONS`; what is trained is float32.
     judged, judged_far: validation patches of each class, and of C4, that thresholds and
     figures are made from; of 40,000 C4, two may exceed the segmentator's threshold.
@@ -109,16 +110,16 @@ class _Training:
         self.held = [held.batch(number) for number in range(course.held)]
         self.network = _begun(which, architecture, course)
         self.optimizer = keras.optimizers.Adam(course.rate)
-        # No compiler beyond the backend's own: XLA takes minutes for what trains in seconds.
-        self.network.compile(self.optimizer, "categorical_crossentropy", jit_compile=False)
+        loss = "categorical_crossentropy"
+        self.network.compile(self.optimizer, loss, jit_compile=compiles())
         self.optimizer.build(self.network.trainable_variables)
         settings = {
             "network": which,
             "architecture": asdict(architecture),
             "course": asdict(course),
             "augmentation": asdict(self.batches.plan.augmentation),
-            "mined samples": len(samples.mined(which, architecture.patch_side)),
-            "images": [image.name for image in samples.images(("train", "validation"))],
+            "backend": keras.backend.backend(),
+            SAMPLES: samples.digest(("train", "validation")),
         }
         self.checkpoint = Checkpoint(folder, settings)
         restored = self.checkpoint.restore(self.network, self.optimizer)
@@ -161,7 +162,7 @@ class _Training:
     def _check(self) -> None:
         state, course = self.state, self.course
         figures = check(self.network, self.held)
-        rate = float(np.asarray(self.optimizer.learning_rate))
+        rate = float(self.optimizer.learning_rate)
         entry = {
             "step": state.step,
             "training loss": state.running[0] / max(state.running[1], 1),

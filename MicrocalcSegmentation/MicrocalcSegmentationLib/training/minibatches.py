@@ -29,7 +29,7 @@ SHARES = {
     "detector": ({C1: 0.3, C2: 0.3, C3: 0.4, IN_REGION: 0.3}, {C4: 1.0}),
     "segmentator": ({C1: 1.0}, {C2: 0.3, C3: 0.3, C4: 0.4}),
 }
-MINED_SHARE = 0.25  # of the negatives, where mining has found any
+MINED_SHARE = 0.25  # of the positives, and of the negatives, where mining has found any
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Plan:
 
     network: "detector" or "segmentator". split: of the images. size: patches in one, even.
     augmentation: None leaves patches as they are in the image.
-    mined: share of the negatives that mining found, where it found any.
+    mined: share of the positives, and of the negatives, that mining found, where it found any.
     """
 
     network: str
@@ -76,7 +76,8 @@ class Minibatches:
             for shares, label in zip(SHARES[plan.network], ("positive", "negative"), strict=True)
         )
         mined = samples.mined(plan.network, plan.architecture.patch_side, plan.split)
-        self._mined = mined if plan.mined else mined[:0]
+        hard = np.isin(mined[:, 3], POSITIVE[plan.network])
+        self._mined = (mined[hard], mined[~hard])
         self._half = max(plan.architecture.margin + plan.architecture.patch_side // 2, 0)
 
     def batch(self, number: int) -> Minibatch:
@@ -127,11 +128,12 @@ class Minibatches:
         return {c: share / total for c, share in present.items()}
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        half = self.plan.size // 2
-        mined = round(self.plan.mined * half) if len(self._mined) else 0
-        parts = [self._mined[rng.integers(len(self._mined), size=mined)]] if mined else []
-        for shares, count in zip(self._shares, (half, half - mined), strict=True):
-            bounds = np.round(np.cumsum([0.0, *shares.values()]) * count).astype(int)
+        half, parts = self.plan.size // 2, []
+        for shares, mined in zip(self._shares, self._mined, strict=True):
+            hard = round(self.plan.mined * half) if len(mined) else 0
+            if hard:
+                parts.append(mined[rng.integers(len(mined), size=hard)])
+            bounds = np.round(np.cumsum([0.0, *shares.values()]) * (half - hard)).astype(int)
             for sample_class, number in zip(shares, np.diff(bounds), strict=True):
                 parts.append(self._drawables[sample_class].draw(rng, int(number)))
         return np.concatenate(parts)

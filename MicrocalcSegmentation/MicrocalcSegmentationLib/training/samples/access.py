@@ -68,6 +68,7 @@ class Samples:
             )
         meta = dict(self._connection.execute("SELECT key, value FROM meta"))
         self.patch_sides: tuple[int, ...] = tuple(json.loads(meta["patch_sides"]))
+        self.split_seed: int = json.loads(meta["seed"])
         self._mapped = lru_cache(2 * _OPEN_IMAGES)(self._map)
         self.kinds: tuple[str, ...] = self._kinds_of(kinds)
 
@@ -98,6 +99,10 @@ class Samples:
             for image in images
             if image.kind in self.kinds and (splits is None or image.split in splits)
         )
+
+    def digest(self, splits: tuple[str, ...] | None = None) -> str:
+        """SHA-256 of what is in it, of these splits: images, labels and mined samples."""
+        return schema.content_digest(self._connection, splits, self.kinds)
 
     def files(self, number: int) -> tuple[tuple[Path, ...], str, tuple[float, float] | None]:
         """(files, layout, spacing given by the user) of an image, to read it again whole."""

@@ -15,10 +15,11 @@ from pathlib import Path
 from ...errors import InputError
 from ...progress import Progress
 from ..datasets import AnnotatedImage, Dataset, Problem
-from ..datasets.splits import SHARES, assign_splits, split_problems
+from ..datasets.splits import SHARES, split_problems
 from . import schema
+from .entering import FIRST_NUMBER, contradictions, enter
 from .preparing import examine
-from .writing import Entry, make_entry, write_entry
+from .writing import LABELS, VALUES, Entry, array_path, make_entry, write_entry
 
 PATCH_SIDES = (29, 39, 49)  # Valvano et al. 2019 tried these three
 
@@ -61,7 +62,7 @@ def check(
         prepared, found = examine(image)
         problems += found
         if prepared is not None:
-            problems += _duplicates(image, prepared.digest, digests)
+            problems += _duplicates(image.name, image.files[0].name, prepared.digest, digests)
     return tuple(problems)
 
 
@@ -71,10 +72,11 @@ def build(
     """Make or extend the database at `output`; its arrays go to `<output>.cache` beside it.
 
     Works in `<output>.part`, so that what is at `output` is always whole; called again after
-    an interruption, it goes on with the first image that is not in yet. Images that an
-    earlier build has are kept with their splits.
+    an interruption, it goes on with the first image that is not in yet. What an earlier build
+    has from other data sets is kept, with its splits; of these ones, images that are gone are
+    dropped, and changed files, tables and splits are taken.
     Raises UnsoundData with every problem of the data; images without any are kept in the
-    `.part` for the next call.
+    `.part` for the next call with the same data sets.
     """
     output = Path(output).resolve()
     images, problems = _selected(datasets, options)
@@ -83,17 +85,24 @@ def build(
     if not images:
         raise InputError(f"{output}: every image is excluded; leave some in")
     part = output.with_name(output.name + schema.PART)
-    with closing(_open_part(output, part, options)) as connection:
+    with closing(_open_part(output, part, datasets, options)) as connection:
+        problems = contradictions(connection, datasets, images)
+        if problems:
+            raise UnsoundData(problems)
         _enter(connection, datasets, images, options)
         _fill(connection, images, part, options, progress)
-        problems = _stored_problems(connection, images)
+        problems = _stored_problems(connection)
         if problems:
             raise UnsoundData(problems)
         (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
     if verdict != "ok":
         part.unlink()
         raise InputError(f"{part}: damaged ({verdict}); it was removed, build it again")
+    if not _same_call(part, _begun(output, datasets)):
+        raise InputError(f"{output}: was mined or built while this build ran; give it again")
     part.replace(output)
+    with closing(schema.connect(output)) as connection:
+        _clear_cache(connection, schema.cache_folder(output))
     return output
 
 
@@ -116,79 +125,73 @@ def _selected(
     return images, problems
 
 
-def _open_part(output: Path, part: Path, options: BuildOptions) -> sqlite3.Connection:
-    if not part.is_file() and output.is_file():
-        beside = part.with_name(part.name + ".copy")
-        shutil.copyfile(output, beside)
-        beside.replace(part)
+def _open_part(
+    output: Path, part: Path, datasets: Sequence[Dataset], options: BuildOptions
+) -> sqlite3.Connection:
     made_with = {
         "patch_sides": json.dumps(sorted(options.patch_sides)),
         "shares": json.dumps(options.shares),
         "seed": json.dumps(options.seed),
     }
-    if not part.is_file():
-        output.parent.mkdir(parents=True, exist_ok=True)
-        beside = part.with_name(part.name + ".new")
-        beside.unlink(missing_ok=True)
-        with closing(schema.create(beside)) as connection, connection:
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", made_with.items())
-        beside.replace(part)
-    connection = schema.connect(part, read_only=False)
-    stored = dict(connection.execute("SELECT key, value FROM meta"))
+    if output.is_file():
+        _check_made_with(output, output, made_with)
+    begun = _begun(output, datasets)
+    if part.is_file() and not _same_call(part, begun):
+        part.unlink()
+    if part.is_file():
+        _check_made_with(part, output, made_with)
+    else:
+        _begin(output, part, {**made_with, **begun})
+    return schema.connect(part, read_only=False)
+
+
+def _begun(output: Path, datasets: Sequence[Dataset]) -> dict[str, str]:
+    """What a `.part` goes on from: another call's is of no use, and none of it may remain."""
+    sets = json.dumps(sorted(str(dataset.root) for dataset in datasets))
+    if not output.is_file():
+        return {"sets": sets, "extends": "", FIRST_NUMBER: "1"}
+    with closing(schema.connect(output)) as connection:
+        (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM images").fetchone()
+        digest = schema.content_digest(connection)
+    return {"sets": sets, "extends": digest, FIRST_NUMBER: str(last + 1)}
+
+
+def _same_call(part: Path, begun: dict[str, str]) -> bool:
+    with closing(schema.connect(part)) as connection:
+        stored = dict(connection.execute("SELECT key, value FROM meta"))
+    return all(stored.get(key) == value for key, value in begun.items())
+
+
+def _begin(output: Path, part: Path, meta: dict[str, str]) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = part.with_name(part.name + ".new")
+    beside.unlink(missing_ok=True)
+    if output.is_file():
+        shutil.copyfile(output, beside)
+    opened = schema.connect(beside, False) if output.is_file() else schema.create(beside)
+    with closing(opened) as connection, connection:
+        connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+    beside.replace(part)
+
+
+def _check_made_with(path: Path, output: Path, made_with: dict[str, str]) -> None:
+    with closing(schema.connect(path)) as connection:
+        stored = dict(connection.execute("SELECT key, value FROM meta"))
     for key, value in made_with.items():
         if stored.get(key) != value:
-            connection.close()
             raise InputError(
                 f"{output}: was begun with {key} {stored.get(key)}, not {value}; "
                 "give what it was begun with, or another --output"
             )
-    return connection
 
 
 def _enter(connection, datasets, images: list[AnnotatedImage], options: BuildOptions) -> None:
-    """Put in every image, without its samples yet; drop those that are gone or changed."""
     with connection:
-        for dataset in datasets:
-            connection.execute(
-                "INSERT OR IGNORE INTO datasets (root, layout, spacing) VALUES (?, ?, ?)",
-                (str(dataset.root), dataset.layout, _spacing_text(dataset)),
-            )
-        ids = dict(connection.execute("SELECT root, id FROM datasets"))
-        connection.executemany(
-            "DELETE FROM images WHERE name = ?", ((name,) for name in sorted(options.exclude))
-        )
         connection.execute("DELETE FROM problems")
         connection.executemany(
             "INSERT OR IGNORE INTO excluded VALUES (?)", ((n,) for n in sorted(options.exclude))
         )
-        stored = dict(connection.execute("SELECT patient, split FROM images"))
-        splits = assign_splits(images, options.shares, options.seed, stored)
-        roots = {id(i): dataset.root for dataset in datasets for i in dataset.images}
-        for image in images:
-            root = roots[id(image)]
-            _enter_one(connection, image, (ids[str(root)], root), splits[image.patient])
-
-
-def _enter_one(connection, image: AnnotatedImage, dataset: tuple[int, Path], split: str) -> None:
-    state = json.dumps([[f.stat().st_size, f.stat().st_mtime_ns] for f in image.files])
-    same = connection.execute(
-        "SELECT 1 FROM images WHERE name = ? AND files_state = ?", (image.name, state)
-    ).fetchone()
-    if same:
-        return
-    number, root = dataset
-    files = json.dumps([file.relative_to(root).as_posix() for file in image.files])
-    row = (number, image.name, image.patient, image.source, image.kind, image.level, split)
-    connection.execute("DELETE FROM images WHERE name = ?", (image.name,))
-    connection.execute(
-        "INSERT INTO images (dataset, name, patient, source, kind, level, split, files,"
-        " files_state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*row, files, state),
-    )
-
-
-def _spacing_text(dataset: Dataset) -> str:
-    return "" if dataset.spacing_mm is None else ",".join(f"{mm!r}" for mm in dataset.spacing_mm)
+        enter(connection, datasets, images, options.shares, options.seed)
 
 
 def _fill(connection, images, part: Path, options: BuildOptions, progress: Progress) -> None:
@@ -239,23 +242,28 @@ def _first(items: Iterator, count: int) -> Iterable:
     return [item for _, item in zip(range(count), items, strict=False)]
 
 
-def _stored_problems(connection, images: list[AnnotatedImage]) -> list[Problem]:
-    problems = [
-        Problem(*row)
-        for row in connection.execute("SELECT image, file, what, remedy FROM problems")
-    ]
-    by_name = {image.name: image for image in images}
+def _stored_problems(connection) -> list[Problem]:
+    rows = connection.execute("SELECT image, file, what, remedy FROM problems")
+    problems = [Problem(*row) for row in rows]
     digests: dict[str, str] = {}
-    rows = connection.execute("SELECT name, digest FROM images WHERE digest NOT NULL ORDER BY id")
-    for name, digest in rows:
-        if name in by_name:
-            problems += _duplicates(by_name[name], digest, digests)
+    rows = connection.execute(
+        "SELECT name, files, digest FROM images WHERE digest NOT NULL ORDER BY id"
+    )
+    for name, files, digest in rows:
+        problems += _duplicates(name, Path(json.loads(files)[0]).name, digest, digests)
     return problems
 
 
-def _duplicates(image: AnnotatedImage, digest: str, seen: dict[str, str]) -> list[Problem]:
-    first = seen.setdefault(digest, image.name)
-    if first == image.name:
+def _duplicates(name: str, file: str, digest: str, seen: dict[str, str]) -> list[Problem]:
+    first = seen.setdefault(digest, name)
+    if first == name:
         return []
-    what = f"the same picture as {first}"
-    return [Problem(image.name, image.files[0].name, what, "exclude one of the two")]
+    return [Problem(name, file, f"the same picture as {first}", "exclude one of the two")]
+
+
+def _clear_cache(connection, cache: Path) -> None:
+    """Remove the arrays of images that were changed or dropped."""
+    numbers = [number for (number,) in connection.execute("SELECT id FROM images")]
+    kept = {array_path(cache, number, what) for number in numbers for what in (VALUES, LABELS)}
+    for path in set(cache.glob("[0-9]*-*")) - kept:
+        path.unlink()

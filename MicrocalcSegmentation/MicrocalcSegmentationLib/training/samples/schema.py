@@ -7,6 +7,7 @@ numbered from 0 in reading order, and `before` is the number of a run's first, s
 sample is found by one step in an index. Nothing is approximated: the runs are the samples.
 """
 
+import hashlib
 import sqlite3
 from pathlib import Path
 
@@ -104,6 +105,30 @@ def connect(path: Path, read_only: bool = True) -> sqlite3.Connection:
 def group_id(image: int, patch_side: int, sample_class: int, zone: int) -> int:
     """The key of a group in `groups` and `runs`."""
     return ((image * 1000 + patch_side) * 10 + sample_class) * 10 + zone
+
+
+def content_digest(
+    connection: sqlite3.Connection, splits: tuple[str, ...] | None = None, kinds=None
+) -> str:
+    """SHA-256 of all that learning and judging depend on: images, their labels, what was mined.
+
+    splits, kinds: of the images that count; None takes all.
+    """
+    rows = connection.execute(
+        "SELECT split, kind, name, patient, source, level, digest, values_sha256, labels_sha256"
+        " FROM images ORDER BY id"
+    )
+    mined = connection.execute(
+        "SELECT split, kind, name, network, patch_side, row, col, class FROM mined"
+        " JOIN images ON image = id ORDER BY network, patch_side, image, row, col"
+    )
+    sides = connection.execute("SELECT value FROM meta WHERE key = 'patch_sides'").fetchone()
+    digest = hashlib.sha256(repr(sides).encode())
+    for table in (rows, mined):
+        for split, kind, *row in table:
+            if (splits is None or split in splits) and (kinds is None or kind in kinds):
+                digest.update(repr((split, kind, *row)).encode())
+    return digest.hexdigest()
 
 
 def cache_folder(path: Path) -> Path:
