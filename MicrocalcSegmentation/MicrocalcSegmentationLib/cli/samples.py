@@ -18,7 +18,7 @@ build    make the database: every position of every patch, with its class
 list     how many images and samples a database holds
 verify   whether a database and its cached images are whole
 mine     add what a model gets wrong on the whole training images, for `microcalc train`
-         to learn from: a quarter of its negatives come from there
+         to learn from: a quarter of its negatives, and of its positives, come from there
 
 SET is a folder in one of these layouts, which is recognised or given with --layout:
 folder     images of any readable type, each with <name>_mask.nrrd (.png, ...) or
