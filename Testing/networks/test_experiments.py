@@ -223,9 +223,9 @@ def test_a_kind_that_is_left_out_is_learnt_from_nowhere(
     results = run_experiment(one, whole, Silent())
     for kind in kinds:
         training = load_model(tmp_path / f"without{kind}" / "model").training
-        for one in training["networks"].values():
-            assert one["data"]["images"]
-            assert not any(kind in group for group in one["data"]["images"])
+        for learnt in training["networks"].values():
+            assert learnt["data"]["images"]
+            assert not any(kind in group for group in learnt["data"]["images"])
         assert kind in results["all"]["by kind"]
     table = write_results(one, results, tmp_path)
     for kind in kinds:

@@ -48,8 +48,8 @@ class Checkpoint:
         """Write everything; an interruption leaves the checkpoint before."""
         from keras.ops import convert_to_numpy
 
-        arrays = {f"n{i}": convert_to_numpy(v) for i, v in enumerate(network.variables)}
-        arrays |= {f"o{i}": convert_to_numpy(v) for i, v in enumerate(optimizer.variables)}
+        arrays = {f"n{i}": convert_to_numpy(v.value) for i, v in enumerate(network.variables)}
+        arrays |= {f"o{i}": convert_to_numpy(v.value) for i, v in enumerate(optimizer.variables)}
         arrays |= {f"b{i}": weights for i, weights in enumerate(best)}
         said = json.dumps({"settings": self._settings, "state": asdict(state)})
         arrays["said"] = np.frombuffer(said.encode(), np.uint8)
