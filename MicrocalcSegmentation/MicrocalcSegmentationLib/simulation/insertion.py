@@ -10,9 +10,10 @@ from .visibility import AROUND_MM, VISIBLE_FROM, signal_to_noise
 
 BLUR_RANGE_PX = (0.35, 1.1)
 # What screens and focal spots add to it before grain and the scanner's noise: an MTF of one
-# half at 2.7 to 5.3 /mm. Calcifications of 0.3 to 0.7 mm in real film clusters have edges 0.16
-# to 0.22 mm wide (from three quarters to a quarter of their height); without it, 0.12 to 0.20.
-UNSHARP_MM = (0.035, 0.07)
+# half from 2.7 /mm on. Calcifications of 0.3 to 0.7 mm in real film clusters have edges 0.16 to
+# 0.22 mm wide (from three quarters to a quarter of their height), 0.12 to 0.20 without it; but
+# those below 0.2 mm, in clusters of plain specks, have 0.05 to 0.06, as without it.
+UNSHARP_MM = (0.0, 0.07)
 # The noise of a digital detector goes through a part of its blur; the rest, on simulated ones.
 DIGITAL_UNSHARP_MM = (0.015, 0.05)
 _BLUR_WINDOW_MM = 3.0

@@ -2,4 +2,4 @@
 
 # Raised with every change to what `simulate_case` draws for a seed: scores and data sets
 # made with another version are of other images.
-SIMULATION_VERSION = "7.1"
+SIMULATION_VERSION = "7.2"
