@@ -85,7 +85,7 @@ def test_a_few_steps_lower_the_loss(sheets, small):
     tiles = Tiles(sheets, "segmentator", small, 0), Tiles(sheets, "segmentator", small, 1)
     schedule = Schedule(steps=40, tiles_per_step=4, check_every=10, validation_steps=3)
     _, checks = fit("segmentator", small, tiles, schedule, Silent())
-    assert checks[-1]["validation"] < checks[0]["validation"]
+    assert checks[-1]["loss"] < checks[0]["loss"]
 
 
 def test_a_recipe_becomes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
