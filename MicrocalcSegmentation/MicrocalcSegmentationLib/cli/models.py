@@ -1,4 +1,4 @@
-"""`microcalc models`: what is shipped."""
+"""`microcalc models`: what is shipped, or what a model of one's own is."""
 
 import argparse
 import json
@@ -7,11 +7,11 @@ from dataclasses import asdict
 from .terminal import say
 
 NAME = "models"
-SUMMARY = "list the models that come with the program"
+SUMMARY = "list the models that come with the program, or describe your own"
 DESCRIPTION = """\
-List the models that come with the program: name, version, both networks' patch side N and
-padding, thresholds, what other thresholds would give, the figures of its manifest, and where
-its card lies.
+List the models that come with the program, or those given: name, version, both networks'
+patch side N and padding, thresholds, what other thresholds would give, the figures of its
+manifest, and where its card lies.
 
 With --write-onnx, write the ONNX graphs of a model's weights into its folder, and their
 digests into its manifest: for a model made before there were any. `microcalc train` does
@@ -19,6 +19,7 @@ so itself."""
 EXAMPLES = """\
 examples:
   microcalc models
+  microcalc models my-model
   microcalc models --write-onnx my-model
   microcalc segment image.dcm --output results --model NAME"""
 
@@ -26,38 +27,54 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.add_argument(
+        "models", nargs="*", metavar="NAME|DIR", help="a shipped model, or the folder of another"
+    )
+    parser.add_argument(
         "--write-onnx", metavar="DIR", help="write the ONNX graphs of the model in this folder"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every shipped model, or write the graphs of one."""
-    from ..model import load_model, shipped_models, write_graphs
+    """Print the models asked for, or every shipped one, or write the graphs of one."""
+    from ..model import DEFAULT_MODEL, load_model, shipped_models, write_graphs
 
     if args.write_onnx:
         model = write_graphs(load_model(args.write_onnx))
         say(f"{model.folder}: {', '.join(n for n in model.digests if n.endswith('.onnx'))}")
         return 0
-    entries = [_entry(load_model(name)) for name in shipped_models()]
+    entries = [_entry(load_model(name)) for name in args.models or shipped_models()]
     if args.json:
         say(json.dumps({"models": entries}, indent=2))
         return 0
-    for position, entry in enumerate(entries):
-        say(f"{entry['name']} {entry['version']}{' (default)' if position == 0 else ''}")
-        for which, network in entry["networks"].items():
-            say(f"  {which}: N {network['patch_side']}, padding {network['padding']}")
-        say(f"  threshold {entry['threshold']:g}, detector {entry['detector_threshold']:g}")
-        for point in entry["operating_points"][4::5]:
-            found, false = f"{point['mcs_found']:.0%}", f"{point['false_clusters']:.2f}"
-            say(
-                f"  at threshold {point['threshold']:g}: {found} of MCs and {false} false clusters "
-                "per 100 cm2 (simulated MCs of validation)"
-            )
-        for key, value in entry["figures"].items():
-            say(f"  {key}: {value}")
-        say(f"  card: {entry['card']}")
+    shipped_default = _entry(load_model(DEFAULT_MODEL))
+    for entry in entries:
+        _describe(entry, " (default)" if entry == shipped_default else "")
     return 0
+
+
+def _describe(entry: dict, remark: str) -> None:
+    say(f"{entry['name']} {entry['version']}{remark}")
+    for which, network in entry["networks"].items():
+        say(f"  {which}: N {network['patch_side']}, padding {network['padding']}")
+    say(f"  threshold {entry['threshold']:g}, detector {entry['detector_threshold']:g}")
+    if entry["operating_points"]:
+        say("  other thresholds, on simulated MCs of validation:")
+    for point in entry["operating_points"][4::5]:
+        found, false = f"{point['mcs_found']:.0%}", f"{point['false_clusters']:.2f}"
+        say(f"    {point['threshold']:.2f}: {found} of MCs, {false} false clusters per 100 cm2")
+    for title, figures in entry["figures"].items():
+        if not isinstance(figures, dict):  # of a model that another program wrote
+            say(f"  {title}: {figures}")
+            continue
+        say(f"  {title}:")
+        for name, value in figures.items():
+            say(f"    {name}: {_short(value)}")
+    say(f"  card: {entry['card']}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _entry(model) -> dict:
