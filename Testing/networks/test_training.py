@@ -28,6 +28,7 @@ from MicrocalcSegmentationLib.training.sheets import (
     make_sheet,
 )
 from MicrocalcSegmentationLib.training.tissue import RealTissue
+from PIL import Image
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,17 @@ def test_the_same_seed_gives_the_same_sheet(sheets):
     first, second = make_sheet(1), make_sheet(1)
     assert np.array_equal(first.pixels, second.pixels)
     assert np.array_equal(first.labels, second.labels)
+
+
+def test_no_sheet_of_another_kind_shows_the_tissue_of_films(tmp_path):
+    """Some films are shown as a digital unit would; to leave film out leaves them out too."""
+    grain = np.random.default_rng(0).normal(120, 20, (1100, 1100)).clip(20, 250)
+    Image.fromarray(grain.astype(np.uint8)).save(tmp_path / "tile.png")
+    films = RealTissue(film=(tmp_path / "tile.png",))
+    for seed in range(3):
+        with_films, without = make_sheet(seed, films), make_sheet(seed)
+        same = np.array_equal(with_films.pixels, without.pixels)
+        assert same == (kind_of(seed) == DIGITAL)
 
 
 def test_sheets_are_normalised_and_labelled_where_it_is_bright(sheets):

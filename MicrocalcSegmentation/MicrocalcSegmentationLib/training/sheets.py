@@ -36,7 +36,11 @@ BACKGROUND, MC, IGNORED = 0, 1, 2
 KINDS = DIGITAL, FILM = "digital", "film"
 DIGITAL_SPACINGS_MM = (0.05, 0.065, 0.07, 0.07, 0.085, 0.1)  # Fuji, Hologic, Siemens, GE
 FILM_SPACINGS_MM = (0.042, 0.0435, 0.05, 0.05)  # the scanners of CBIS-DDSM
-_FILM, _REAL_DIGITAL = 0.35, 0.3  # shares of all sheets
+# Shares of all sheets: film; film without its grain, as a digital unit would show that tissue,
+# which is more real anatomy than a few digital mammograms hold; real digital ones.
+_FILM, _SMOOTHED_FILM, _REAL_DIGITAL = 0.35, 0.2, 0.3
+_TILE_MM = 0.045  # a film tile's pixels, nearly enough
+_GRAIN_MM = (0.035, 0.1)  # sigma of the blur that takes off its grain
 _LEAST_BREAST = 0.4  # of a square; less teaches little
 # Networks learn from MCs that can be seen or nearly so, more of them plain than in patients;
 # fainter ones are drawn and count neither as MC nor as tissue.
@@ -55,8 +59,8 @@ class Sheet:
 
 
 def kind_of(seed: int) -> str:
-    """FILM or DIGITAL: what the sheet of a seed imitates."""
-    return FILM if np.random.default_rng(seed).random() < _FILM else DIGITAL
+    """FILM or DIGITAL: where the tissue of a seed's sheet is from."""
+    return FILM if np.random.default_rng(seed).random() < _FILM + _SMOOTHED_FILM else DIGITAL
 
 
 def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) -> Sheet:
@@ -64,16 +68,19 @@ def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) 
 
     crowded: with many MCs, to learn from; otherwise with few or none, nearer to patients.
 
-    A third imitates film, on real tiles where there are any; three of ten are pieces of
-    real digital mammograms where there are any; the rest is simulated.
+    A third imitates film, and a fifth film whose grain is replaced by a digital unit's noise,
+    both of real tiles where there are any; three of ten are pieces of real digital mammograms
+    where there are any; the rest is simulated.
     """
     real = real or RealTissue()
     rng = np.random.default_rng(seed)
     kind = rng.random()
-    film = kind_of(seed) == FILM
+    film, smoothed = kind < _FILM, _FILM <= kind < _FILM + _SMOOTHED_FILM
     spacing = float(rng.choice(FILM_SPACINGS_MM if film else DIGITAL_SPACINGS_MM))
-    is_real = bool(real.film if film else kind > 1 - _REAL_DIGITAL and real.digital)
-    if film and is_real:
+    is_real = bool(real.film if film or smoothed else kind > 1 - _REAL_DIGITAL and real.digital)
+    if smoothed:
+        tissue, inside = _smoothed_film(real.film, spacing, rng)
+    elif film and is_real:
         tissue, inside = _film_tissue(real.film, rng)
     elif is_real:
         spacing = float(rng.uniform(*_DIGITAL_BACKGROUND_MM))
@@ -106,6 +113,15 @@ def _film_tissue(tiles: Sequence[Path], rng) -> tuple[np.ndarray, np.ndarray]:
             break
     pixels = np.rot90(pixels, rng.integers(4))
     return _dithered(pixels, rng), pixels > 12
+
+
+def _smoothed_film(tiles: Sequence[Path], spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Film blurred until little grain is left, at another spacing, with a digital unit's noise."""
+    tissue, inside = _film_tissue(tiles, rng) if tiles else _simulated_tissue(_TILE_MM, True, rng)
+    tissue = gaussian_filter(tissue, rng.uniform(*_GRAIN_MM) / _TILE_MM)
+    shape = working_shape(tissue.shape, (_TILE_MM, _TILE_MM), spacing)
+    tissue, inside = resize(tissue, shape), resize_mask(inside, shape)
+    return acquisition.noisy(tissue, spacing, rng.uniform(0.2, 1.0), rng), inside
 
 
 def _digital_tissue(path: Path, spacing: float, rng) -> tuple[np.ndarray, np.ndarray]:
