@@ -60,8 +60,24 @@ def points_of(*false_clusters):
     return [OperatingPoint(0.1 * n, 0.9, 1.0, rate) for n, rate in enumerate(false_clusters, 1)]
 
 
-def test_the_lowest_threshold_from_which_the_rate_stays_low_is_chosen():
-    assert choose_threshold(points_of(3, 0.1, 0.5, 0.2, 0.0), 0.2).threshold == pytest.approx(0.4)
+def test_the_lowest_threshold_of_the_expected_rate_is_chosen():
+    """Rates of 1 at 0.5 that fall to a quarter as the odds double: to 0.2 at odds of 2.24."""
+    grid = np.round(np.arange(0.02, 0.99, 0.02), 2)
+    points = [OperatingPoint(t, 0.9, 1.0, ((1 - t) / t) ** 2) for t in grid]
+    assert choose_threshold(points, 0.2).threshold == pytest.approx(0.70)
+
+
+def test_a_single_cluster_that_stays_does_not_decide():
+    def chosen(*counts):
+        return choose_threshold(points_of(*(0.03 * count for count in counts)), 0.05).threshold
+
+    # By the counts alone the second would be 0.8, the first threshold with less than two.
+    assert chosen(64, 16, 5, 2, 1, 0, 0, 0) == pytest.approx(0.5)
+    assert chosen(64, 16, 5, 2, 2, 2, 2, 0) == pytest.approx(0.6)
+
+
+def test_where_nothing_is_false_the_lowest_is_chosen():
+    assert choose_threshold(points_of(0, 0, 0), 0.05).threshold == pytest.approx(0.1)
 
 
 def test_where_no_threshold_is_enough_the_highest_is_chosen():

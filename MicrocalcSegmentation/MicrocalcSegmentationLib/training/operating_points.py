@@ -16,6 +16,7 @@ NEGATIVES_KEPT = 50  # one in so many is looked at when calibrating; there are m
 CANDIDATES = tuple(round(0.02 * step, 2) for step in range(2, 50))
 _TOUCHING = np.ones((3, 3))
 _SPACING_MM = (METHOD_SPACING_MM, METHOD_SPACING_MM)
+_HIGHEST_LOG_RATE = 20.0  # no image has so many clusters; the line may be steep while it is sought
 _SMALLEST = 1e-7  # probability; float32 knows none nearer to 1
 
 Score = Callable[[np.ndarray], np.ndarray]
@@ -105,9 +106,32 @@ def _marks(mask: np.ndarray, sheet: Sheet, mcs: np.ndarray) -> tuple[int, int, i
 
 
 def choose_threshold(points: list[OperatingPoint], false_clusters: float) -> OperatingPoint:
-    """The lowest threshold with no more false clusters per 100 cm2 than wanted."""
-    enough = [point for point in points if point.false_clusters <= false_clusters]
-    # Rates need not fall at every step: from the chosen one on they stay low.
-    above = [point.threshold for point in points if point.false_clusters > false_clusters]
-    settled = [point for point in enough if point.threshold > max(above, default=0.0)]
-    return settled[0] if settled else points[-1]
+    """The lowest threshold that is expected to give no more false clusters than wanted.
+
+    false_clusters: per 100 cm2. Where so few are allowed, a point has seen one or two: a
+    curve through all of them is less a matter of chance than any. The highest threshold,
+    where none is enough.
+    """
+    expected = _expected(
+        np.array([point.threshold for point in points]),
+        np.array([point.false_clusters for point in points]),
+    )
+    enough = np.flatnonzero(expected <= false_clusters)
+    return points[enough[0] if len(enough) else -1]
+
+
+def _expected(thresholds: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Rates by Poisson regression: their logarithm is a line over the threshold's logit."""
+    if not rates.any():
+        return rates
+    logits = np.log(thresholds) - np.log1p(-thresholds)
+    inputs = np.stack([np.ones(len(logits)), logits], axis=1)
+
+    def loss(line):
+        height = inputs @ line
+        expected = np.exp(np.minimum(height, _HIGHEST_LOG_RATE))
+        return float(np.sum(expected - rates * height)), inputs.T @ (expected - rates)
+
+    start = np.array([np.log(rates.mean()), 0.0])
+    line = minimize(loss, start, jac=True, method="L-BFGS-B").x
+    return np.exp(np.minimum(inputs @ line, _HIGHEST_LOG_RATE))

@@ -39,7 +39,7 @@ class Recipe:
     sparse_sheets: how many with few MCs or none, for neighbours' weights and thresholds.
     kinds: "digital", "film" or both; sheets of another kind are left out.
     mcs_kept: share of the MCs that the segmentator sees which the detector must pass.
-    false_clusters: per 100 cm2 of sparse sheets at the threshold.
+    false_clusters: expected per 100 cm2 of sparse sheets at the threshold.
     start: name or folder of a pair whose networks learn on, with its architectures; each ends
         `halfway` there, and one given 0 steps stays what it is. With 0 steps for both the
         pair stays as it is, but for its outline. None begins from nothing.
@@ -58,7 +58,7 @@ class Recipe:
     detector_steps: int = 1200
     segmentator_steps: int = 2400
     mcs_kept: float = 0.98
-    false_clusters: float = 0.1
+    false_clusters: float = 0.05
     start: str | None = None
 
 
@@ -104,7 +104,6 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     )
 
     within_windows = _within_windows(detector, detector_threshold, segment)
-    # Half to learn the weights from, half to see what comes of them.
     neighbourhood = fit_neighbourhood(within_windows, sparse[::2])
     outline = fit_outline(within_windows, held)
 
@@ -115,7 +114,8 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         image = sheet.pixels.astype(np.float32)
         return reconsider(values, image, sheet.pixels != 0, neighbourhood, outline)
 
-    points = operating_points(final, sparse[1::2])
+    # All of them, for clusters are few: four weights fit hardly any better those learnt from.
+    points = operating_points(final, sparse)
     chosen = choose_threshold(points, recipe.false_clusters)
     figures |= {
         "MCs found at the threshold": chosen.mcs_found,
