@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 MANIFEST_VERSION = 1
-DEFAULT_MODEL = "third"
+DEFAULT_MODEL = "eleventh"
 NETWORKS = ("detector", "segmentator")
 CARD = "card.md"  # in a model's folder: what it learnt from and what was measured
 FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`

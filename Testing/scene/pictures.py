@@ -34,6 +34,7 @@ def main(output: Path) -> None:
     found = {name: segment(mammogram, model) for name, mammogram in study.items()}
     for name, findings in found.items():
         print(name, len(findings.calcifications), "MCs,", len(findings.clusters), "clusters")
+    output.mkdir(parents=True, exist_ok=True)
     Image.fromarray(hung(found)).save(output / "study.png")
     Image.fromarray(single(found["LMLO"])).save(output / "slice_view.png")
 

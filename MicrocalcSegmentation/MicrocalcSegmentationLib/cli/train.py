@@ -18,7 +18,7 @@ a model for `microcalc segment --model DIR`: weights, the same as ONNX graphs, m
 and card.md.
 
 `microcalc train` alone trains both on sheets, squares of breast of 5 cm with simulated
-microcalcifications, a third on real film tiles with --film-tiles. The pair that is shipped
+microcalcifications, half of them on real film with --film-tiles. The pair that is shipped
 was made so.
 
 Checkpoints are kept in --work: the same command, given again after an interruption of any
@@ -29,7 +29,7 @@ examples:
   microcalc train segmentator --samples samples.sqlite --output my-model --padding same
   microcalc train --output my-model --film-tiles cbis_film_tiles --seed 3
   microcalc train --output without-film --work my-model.work --seed 3 --kinds digital
-  microcalc train --output better --start third --seed 6 --steps 0,2400
+  microcalc train --output better --start eleventh --seed 10 --steps 0,2400
   microcalc train --output try --sheets 8 --validation-sheets 2 --sparse-sheets 4 --steps 20,20"""
 _STEPS_ON_SHEETS = (2500, 5000)
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_two_counts,
         metavar="N[,M]",
         help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 2500,5000; about 36 and 47 minutes on one core), "
+        "(default: 2500,5000; half an hour or more of one core), "
         "0 to leave one as --start has it; 0,0 leaves all but where a calcification is drawn to "
         "end, which is learnt anew",
     )
