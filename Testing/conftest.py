@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import hypothesis
@@ -27,6 +28,11 @@ ISOLATED = [(55, 10), (70, 84)]
 
 
 DRAWING, TENSORFLOW = {"scene", "widget"}, {"networks"}
+
+
+def pytest_configure():
+    if folder := os.environ.get("MICROCALC_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
 
 
 def pytest_collection_modifyitems(items):

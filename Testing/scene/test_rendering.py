@@ -38,7 +38,6 @@ def drawn(slicer, slice_view, make_findings):
 
 def keep(picture, name):
     if folder := os.environ.get("MICROCALC_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(Path(folder) / f"{name}.png")
 
 

@@ -199,7 +199,6 @@ def test_chest_walls_hang_back_to_back_with_right_at_the_readers_left(hung):
     ]
     whole = np.vstack(rows)
     if folder := os.environ.get("MICROCALC_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
         Image.fromarray(whole).save(Path(folder) / "hanging.png")
     for view, picture in pictures.items():
         bright = picture.max(axis=2) > 120

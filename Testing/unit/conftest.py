@@ -40,3 +40,12 @@ def mg_file(tmp_path, grey_pattern):
         return path
 
     return write
+
+
+@pytest.fixture
+def cases(tmp_path, write_breast):
+    """A folder of five small images of five patients, in turns digital and film."""
+    folder = tmp_path / "cases"
+    for seed in range(5):
+        write_breast(folder, f"case{seed}", seed)
+    return folder

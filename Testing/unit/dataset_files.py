@@ -3,10 +3,19 @@
 import numpy as np
 import pydicom
 import SimpleITK as sitk
+from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.simulation.dicom_mg import Encoding, write_dicom_mg
+from MicrocalcSegmentationLib.training.datasets import open_dataset
+from MicrocalcSegmentationLib.training.samples.build import BuildOptions, build
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+ONE_PROCESS = BuildOptions(patch_sides=(29,), workers=1)
+
+
+def built(folder, output, options=ONE_PROCESS):
+    return build([open_dataset(folder)], output, options, Silent())
 
 
 def write_image(path, mammogram, seed=1):

@@ -266,3 +266,10 @@ def test_on_a_terminal_a_bar_tells_what_is_done_and_the_time_left():
     assert re.search(r" 50% \|█+ +\| \d\d:\d\d, \d\d:\d\d left +step 2", shown)
     assert "step 4" in shown
     assert "\n" not in shown
+
+
+@pytest.mark.parametrize("given", [["detector", "--samples", "s.sqlite"], []])
+def test_no_steps_without_a_pair_to_keep_from_are_wrong_usage(given, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", *given, "-o", "y", "--steps", "0,20"])
+    assert "--steps: 0 keeps a network of --start" in capsys.readouterr().err

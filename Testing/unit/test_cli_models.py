@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import pytest
 from MicrocalcSegmentationLib import load_model
 from MicrocalcSegmentationLib.cli import main
 
@@ -39,11 +38,9 @@ def test_a_name_that_is_no_model_is_refused(capsys):
     assert "nope: no such model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("figures", [{}, {"flat": 0.5}])
-def test_figures_in_another_shape_are_listed_as_they_are(capsys, tmp_path, figures):
+def test_figures_in_another_shape_are_listed_as_they_are(capsys, tmp_path):
     own = tmp_path / "own"
     shutil.copytree(load_model().folder, own)
     path = own / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": figures}))
-    said = listed(capsys, own)
-    assert all(f"{name}: {value}" in said for name, value in figures.items())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": {"flat": 0.5}}))
+    assert "  flat: 0.5\n" in listed(capsys, own)

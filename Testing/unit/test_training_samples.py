@@ -1,8 +1,6 @@
-"""The sample database: classes, runs, building, refusing, resuming, drawing."""
+"""The sample database: building, resuming, drawing, noticing damage."""
 
-import json
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -12,49 +10,21 @@ import time
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from MicrocalcSegmentationLib.breast import breast_region
-from MicrocalcSegmentationLib.cli import main
+from dataset_files import built
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.evaluation.stored_cases import stored_cases
-from MicrocalcSegmentationLib.progress import Silent
-from MicrocalcSegmentationLib.training.datasets import open_dataset
 from MicrocalcSegmentationLib.training.samples.access import Samples, Selection
-from MicrocalcSegmentationLib.training.samples.build import BuildOptions, UnsoundData, build, check
+from MicrocalcSegmentationLib.training.samples.build import BuildOptions
 from MicrocalcSegmentationLib.training.samples.classes import (
-    BREAST,
     C1,
     C2,
     C3,
     C4,
-    CHEST,
-    INSIDE,
-    MC,
     OUTSIDE,
-    REGION,
     SKIN,
     UNCERTAIN,
     class_map,
-    zone_map,
 )
-from MicrocalcSegmentationLib.training.samples.writing import runs_of
-
-ONE_PROCESS = BuildOptions(patch_sides=(29,), workers=1)
-
-
-@pytest.fixture
-def cases(tmp_path, write_breast):
-    """A folder of five small images of five patients, in turns digital and film."""
-    folder = tmp_path / "cases"
-    for seed in range(5):
-        write_breast(folder, f"case{seed}", seed)
-    return folder
-
-
-def built(folder, output, options=ONE_PROCESS):
-    return build([open_dataset(folder)], output, options, Silent())
 
 
 def contents(path):
@@ -67,58 +37,6 @@ def contents(path):
             else connection.execute("SELECT * FROM excluded").fetchall()
             for (name,) in tables.fetchall()
         }
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    hnp.arrays(
-        np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14), elements=st.integers(0, 4)
-    ),
-    st.sampled_from([3, 9, 13]),
-)
-def test_classes_are_what_a_look_at_every_patch_gives(labels, side):
-    half = side // 2
-    padded = np.pad(labels, max(half, 3))
-    offset = max(half, 3)
-    classes = class_map(labels, side)
-    for (row, col), label in np.ndenumerate(labels):
-        r, c = row + offset, col + offset
-        patch = padded[r - half : r + half + 1, c - half : c + half + 1]
-        around = padded[r - 3 : r + 4, c - 3 : c + 4]
-        near = np.hypot(*np.mgrid[-3:4, -3:4]) <= 3
-        if label == MC:
-            expected = C1
-        elif label == REGION:
-            expected = 5
-        elif label in (OUTSIDE, UNCERTAIN):
-            expected = 0
-        elif (around[near] == MC).any():
-            expected = C2
-        elif (patch == MC).any():
-            expected = C3
-        else:
-            expected = 0 if np.isin(patch, (UNCERTAIN, REGION)).any() else C4
-        assert classes[row, col] == expected
-
-
-@settings(deadline=None, max_examples=40)
-@given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2), elements=st.integers(0, 2)))
-def test_runs_are_the_map_itself(codes):
-    back = np.zeros_like(codes)
-    for code, row, col, length in runs_of(codes):
-        assert (back[row, col : col + length] == 0).all()
-        back[row, col : col + length] = code
-    assert (back == codes).all()
-
-
-def test_zones_are_skin_line_chest_wall_and_inside():
-    labels = np.full((800, 600), BREAST, np.uint8)
-    labels[:, 500:] = OUTSIDE  # skin at column 500; the image ends at the left and at the top
-    zones = zone_map(labels, (0, 0, 800, 600), (900, 700))
-    assert zones[400, 250] == INSIDE
-    assert zones[400, 480] == zones[790, 250] == SKIN
-    assert zones[400, 20] == zones[20, 250] == CHEST
-    assert zones[20, 20] == CHEST
 
 
 def test_a_database_knows_every_sample_and_draws_by_class_split_source_and_zone(cases, tmp_path):
@@ -222,95 +140,6 @@ def test_images_are_prepared_as_the_pipeline_prepares_them(cases, tmp_path):
     assert np.array_equal(samples.array(1, "labels") > 0, working.inside)
 
 
-def test_every_problem_is_listed_at_once_and_nothing_is_built(cases, tmp_path, write_breast):
-    (cases / "case0_mask.nrrd").unlink()
-    (cases / "case1.nrrd").write_bytes(b"NRRD0004\nnonsense")
-    write_breast(cases, "copy", 2)
-    write_breast(cases, "empty", 7, mcs=0)
-    table = "image,patient,positive,split\nempty,E,yes,\ncase3,A,,train\ncase4,A,,test\n"
-    (cases / "cases.csv").write_text(table)
-    dataset = open_dataset(cases)
-    problems = {problem.image: str(problem) for problem in check([dataset], ONE_PROCESS, Silent())}
-    assert set(problems) == {"case0", "case1", "copy", "empty", "case4"}
-    assert "no mask beside it; put case0_mask.nrrd there" in problems["case0"]
-    assert problems["case1"].startswith("case1.nrrd: ")
-    assert problems["copy"] == ("copy.nrrd: the same picture as case2; exclude one of the two")
-    assert problems["empty"].startswith("empty_mask.nrrd: no MC is marked, though the data set")
-    assert "patient A is in 2 splits" in problems["case4"]
-    output = tmp_path / "s.sqlite"
-    with pytest.raises(UnsoundData, match="2 problems; nothing is built"):
-        built(cases, output)
-    assert not output.exists()
-    left_out = BuildOptions((29,), exclude=frozenset(problems), workers=1)
-    assert [i.name for i in Samples(built(cases, output, left_out)).images()] == ["case2", "case3"]
-
-
-def test_a_problem_that_only_pixels_show_stops_the_build_until_mended(
-    cases, tmp_path, write_breast
-):
-    whole = (cases / "case1.nrrd").read_bytes()
-    (cases / "case1.nrrd").write_bytes(whole[: len(whole) // 2])
-    output = tmp_path / "s.sqlite"
-    with pytest.raises(UnsoundData, match=r"1 problems.*--exclude case1\n  case1.nrrd: .*copy"):
-        built(cases, output)
-    with pytest.raises(InputError, match="run the same `microcalc samples build` again"):
-        Samples(output)
-    (cases / "case1.nrrd").write_bytes(whole)
-    assert len(Samples(built(cases, output)).images()) == 5
-
-
-def test_marks_outside_the_breast_and_wrong_exclusions_are_problems(cases, write_breast):
-    mask = np.zeros((400, 320), bool)
-    mask[5:8, 280:283] = True
-    write_breast(cases, "x", 9, mask)
-    wanted = BuildOptions((29,), exclude=frozenset({"case77"}))
-    found = [str(problem) for problem in check([open_dataset(cases)], wanted, Silent())]
-    assert found == [
-        "case77: excluded, but there is none; correct --exclude",
-        "x_mask.nrrd: 9 of 9 marked pixels lie outside the breast; check that annotation and "
-        "image belong together, or exclude the image",
-    ]
-
-
-def test_an_inverted_mask_is_a_problem(tmp_path, write_breast, make_breast):
-    write_breast(tmp_path / "x", "x", 9, ~make_breast(9)[1])
-    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
-    assert str(found).startswith("x_mask.nrrd: 100% of the image is marked as MC; check that the")
-
-
-def test_mcs_outside_the_breast_are_reported_also_inside_its_box(
-    tmp_path, write_breast, make_breast
-):
-    mammogram, mask = make_breast(9, mcs=0)
-    breast = breast_region(mammogram)
-    rows, cols = (np.flatnonzero(breast.any(axis=axis)) for axis in (1, 0))
-    place = rows[0], cols[-1] - 4  # a corner of the breast's bounding box
-    assert not breast[place[0] : place[0] + 4, place[1] : place[1] + 4].any()
-    mask[200:204, 40:46] = True
-    mask[place[0] : place[0] + 4, place[1] : place[1] + 4] = True
-    write_breast(tmp_path / "x", "x", 9, mask)
-    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
-    assert "1 of the marked regions lie outside the breast and would be lost; take" in str(found)
-    mask[200:204, 40:43] = False
-    write_breast(tmp_path / "x", "x", 9, mask)
-    (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
-    assert "16 of 28 marked pixels lie outside the breast; check that annotation" in str(found)
-
-
-@pytest.mark.parametrize("said", ["yes", "no"])
-def test_pixels_that_may_be_mcs_contradict_no_table(tmp_path, write_breast, said):
-    cases = tmp_path / "x"
-    write_breast(cases, "x", 9, mcs=0)
-    mask = sitk.ReadImage(str(cases / "x_mask.nrrd"))
-    ignored = sitk.GetArrayFromImage(mask)
-    ignored[0, 200:204, 40:46] = 1
-    image = sitk.GetImageFromArray(ignored)
-    image.CopyInformation(mask)
-    sitk.WriteImage(image, str(cases / "x_ignored.nrrd"))
-    (cases / "cases.csv").write_text(f"image,positive\nx,{said}\n")
-    assert check([open_dataset(cases)], ONE_PROCESS, Silent()) == ()
-
-
 def test_adding_images_keeps_what_is_there(cases, tmp_path, write_breast):
     output = tmp_path / "s.sqlite"
     before = contents(built(cases, output))
@@ -383,66 +212,3 @@ def test_a_lost_cache_and_an_unknown_patch_side_are_refused(cases, tmp_path):
     (tmp_path / "s.sqlite.cache").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=r"s.sqlite.cache: missing; it belongs to s.sqlite"):
         Samples(output)
-
-
-def test_the_command_checks_builds_lists_and_verifies(cases, tmp_path, capsys):
-    output = tmp_path / "s.sqlite"
-    assert main(["samples", "check", str(cases), "-q"]) == 0
-    assert (
-        main(["samples", "build", str(cases), "-o", str(output), "--workers", "1", "--json"]) == 0
-    )
-    listed = json.loads(capsys.readouterr().out)
-    assert [image["name"] for image in listed["images"]] == [f"case{n}" for n in range(5)]
-    assert {row["patch_side"] for row in listed["samples"]} == {29, 39, 49}
-    assert main(["samples", "list", str(output)]) == 0
-    assert re.search(r"^train +3 images +3 patients +\d+ MCs", capsys.readouterr().out)
-    assert main(["samples", "verify", str(output)]) == 0
-    assert capsys.readouterr().out == f"{output}: whole\n"
-    next((tmp_path / "s.sqlite.cache").glob("*-labels.npy")).unlink()
-    assert main(["samples", "verify", str(output)]) == 1
-    (cases / "case1_mask.nrrd").unlink()
-    assert main(["samples", "check", str(cases), "--json"]) == 1
-    captured = capsys.readouterr()
-    assert "microcalc: note: 4 of 4 images do not say whose they are" in captured.err
-    assert len(json.loads(captured.out)["notes"]) == 1
-    assert json.loads(captured.out)["problems"][0]["image"] == "case1"
-    assert "microcalc: case1: case1.nrrd: no mask beside it; put" in captured.err
-
-
-def test_a_spacing_can_be_given_to_one_of_several_sets(cases, tmp_path, write_breast, capsys):
-    film = tmp_path / "film"
-    write_breast(film, "silent", 8)
-    for path in film.glob("*.nrrd"):
-        image = sitk.ReadImage(str(path))
-        image.SetSpacing((1.0, 1.0, 1.0))
-        sitk.WriteImage(image, str(path))
-    command = ["samples", "check", str(film), str(cases), "-q", "--spacing-mm"]
-    assert main([*command, f"{film}=0.09"]) == 0
-    assert main([*command, "0.09"]) == 1
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 5
-    assert said[0].startswith("microcalc: case0: case0.nrrd: states a spacing of 0.1 x 0.1 mm")
-    assert main([*command, "0.1", "--spacing-mm", f"{film}=0.09"]) == 0
-    assert main([*command, "filn=0.09"]) == 1
-    assert "--spacing-mm filn=...: no such SET; name one" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "says"),
-    [
-        ("--patch-sides", "48", "48 is no patch side"),
-        ("--split", "1/2", "three numbers"),
-        ("--layout", "dmid", "invalid choice"),
-    ],
-)
-def test_wrong_usage_of_the_command_is_named(option, value, says, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["samples", "build", "x", "-o", "y", option, value])
-    assert says in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("given", [["detector", "--samples", "s.sqlite"], []])
-def test_no_steps_without_a_pair_to_keep_from_are_wrong_usage(given, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["train", *given, "-o", "y", "--steps", "0,20"])
-    assert "--steps: 0 keeps a network of --start" in capsys.readouterr().err

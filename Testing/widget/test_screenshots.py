@@ -94,7 +94,6 @@ def picture_of(widget, name):
     """(rows, cols, 3) of what is shown; kept as a PNG when asked for."""
     pixmap = widget.parent.grab()
     if folder := os.environ.get("MICROCALC_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
         assert pixmap.save(str(Path(folder) / f"{name}.png"))
     image = pixmap.toImage().convertToFormat(pixmap.toImage().Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), -1)

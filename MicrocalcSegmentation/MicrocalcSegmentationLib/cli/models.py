@@ -43,13 +43,13 @@ def run(args: argparse.Namespace) -> int:
         model = write_graphs(load_model(args.write_onnx))
         say(f"{model.folder}: {', '.join(n for n in model.digests if n.endswith('.onnx'))}")
         return 0
-    entries = [_entry(load_model(name)) for name in args.models or shipped_models()]
+    models = [load_model(name) for name in args.models or shipped_models()]
     if args.json:
-        say(json.dumps({"models": entries}, indent=2))
+        say(json.dumps({"models": [_entry(model) for model in models]}, indent=2))
         return 0
-    shipped_default = _entry(load_model(DEFAULT_MODEL))
-    for entry in entries:
-        _describe(entry, " (default)" if entry == shipped_default else "")
+    default = load_model(DEFAULT_MODEL).folder
+    for model in models:
+        _describe(_entry(model), " (default)" if model.folder == default else "")
     return 0
 
 
