@@ -80,11 +80,30 @@ def test_mcs_outside_the_breast_are_reported_also_inside_its_box(
     mask[place[0] : place[0] + 4, place[1] : place[1] + 4] = True
     write_breast(tmp_path / "x", "x", 9, mask)
     (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
-    assert "1 of the marked regions lie outside the breast and would be lost; take" in str(found)
+    assert str(found).startswith(
+        "x_mask.nrrd: 1 of the marked regions lie outside the breast; noth"
+    )
+    assert found.harmless
     mask[200:204, 40:43] = False
     write_breast(tmp_path / "x", "x", 9, mask)
     (found,) = check([open_dataset(tmp_path / "x")], ONE_PROCESS, Silent())
     assert "16 of 28 marked pixels lie outside the breast; check that annotation" in str(found)
+    assert not found.harmless
+
+
+def test_an_mc_outside_the_breast_is_told_and_keeps_no_image_from_being_built(
+    tmp_path, write_breast, make_breast, caplog
+):
+    mask = make_breast(9)[1]
+    write_breast(tmp_path / "sound", "x", 9, mask)
+    mask[5:7, 280:282] = True
+    write_breast(tmp_path / "outside", "x", 9, mask)
+    sound, outside = (
+        Samples(built(tmp_path / name, tmp_path / f"{name}.sqlite")).images()[0].mcs
+        for name in ("sound", "outside")
+    )
+    assert sound == outside > 0
+    assert "1 of the marked regions lie outside the breast; nothing is learnt" in caplog.text
 
 
 @pytest.mark.parametrize("said", ["yes", "no"])

@@ -124,11 +124,13 @@ def _check(args: argparse.Namespace) -> int:
         said = {"images": images, "problems": found, "notes": _notes(datasets, args)}
         say(json.dumps(said, indent=2))
     for problem in problems:
-        complain(f"{problem.image}: {problem}")
+        complain(f"{'note: ' if problem.harmless else ''}{problem.image}: {problem}")
     _tell_notes(datasets, args)
+    harmful = sum(not problem.harmless for problem in problems)
     if not args.quiet and not args.json:
-        say(f"{images} images, {len(problems)} problems")
-    return 1 if problems else 0
+        harmless = f", {len(problems) - harmful} harmless" if harmful < len(problems) else ""
+        say(f"{images} images, {harmful} problems{harmless}")
+    return 1 if harmful else 0
 
 
 def _build(args: argparse.Namespace) -> int:

@@ -18,13 +18,15 @@ SPLITS = ("train", "validation", "test")
 class Problem:
     """Something wrong with a data set.
 
-    image: the name by which the image is excluded; file: where to look.
+    image: the name by which the image is excluded; file: where to look. harmless: to be told,
+    and no reason to refuse the image.
     """
 
     image: str
     file: str
     what: str
     remedy: str
+    harmless: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}: {self.what}; {self.remedy}"

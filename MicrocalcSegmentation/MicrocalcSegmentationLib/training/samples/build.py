@@ -1,6 +1,7 @@
 """Making a sample database from data sets: resumable, and only from sound data."""
 
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -20,6 +21,8 @@ from . import schema
 from .entering import FIRST_NUMBER, contradictions, enter
 from .preparing import examine
 from .writing import LABELS, VALUES, Entry, array_path, make_entry, write_entry
+
+_log = logging.getLogger(__name__)
 
 PATCH_SIDES = (29, 39, 49)  # Valvano et al. 2019 tried these three
 
@@ -208,8 +211,11 @@ def _fill(connection, images, part: Path, options: BuildOptions, progress: Progr
                 write_entry(connection, number, entry)
             connection.executemany(
                 "INSERT INTO problems VALUES (?, ?, ?, ?)",
-                ((p.image, p.file, p.what, p.remedy) for p in problems),
+                ((p.image, p.file, p.what, p.remedy) for p in problems if not p.harmless),
             )
+        for problem in problems:
+            if problem.harmless:
+                _log.warning("%s", problem)
         done += 1
         progress.report(done / len(images), f"{image.name} ({done} of {len(images)})")
 

@@ -46,7 +46,7 @@ class Prepared:
 
 
 def examine(image: AnnotatedImage) -> tuple[Prepared | None, tuple[Problem, ...]]:
-    """Read an image and prepare it; or all that is wrong with it."""
+    """Read an image and prepare it, and all that is wrong with it; None when that does harm."""
     try:
         annotation = image.load()
     except InputError as error:
@@ -57,7 +57,8 @@ def examine(image: AnnotatedImage) -> tuple[Prepared | None, tuple[Problem, ...]
     except InputError as error:
         return None, (*problems, Problem.of_error(image.name, error))
     problems += _content_problems(image, annotation, prepared)
-    return (None if problems else prepared), tuple(problems)
+    sound = all(problem.harmless for problem in problems)
+    return (prepared if sound else None), tuple(problems)
 
 
 def prepare(annotation: Annotation, level: str) -> Prepared:
@@ -110,8 +111,9 @@ def _content_problems(
     image: AnnotatedImage, annotation: Annotation, prepared: Prepared
 ) -> list[Problem]:
     found = [_place_problem(image, annotation, prepared), _positive_problem(image, annotation)]
+    mask = image.files[min(1, len(image.files) - 1)].name
     return [
-        Problem(image.name, image.files[-1].name, *what_and_remedy)
+        Problem(image.name, mask, *what_and_remedy)
         for what_and_remedy in found
         if what_and_remedy is not None
     ]
@@ -119,8 +121,8 @@ def _content_problems(
 
 def _place_problem(
     image: AnnotatedImage, annotation: Annotation, prepared: Prepared
-) -> tuple[str, str] | None:
-    """What is wrong with how much is marked, and where; and what to do."""
+) -> tuple[str, str] | tuple[str, str, bool] | None:
+    """What is wrong with how much is marked, and where; what to do; and whether it is harmless."""
     marked = int(annotation.mask.sum())
     if image.level != CLUSTER_LEVEL and marked > MOST_MARKED * annotation.mask.size:
         return (
@@ -134,10 +136,11 @@ def _place_problem(
             "check that annotation and image belong together, or exclude the image",
         )
     if prepared.outside_mcs:
+        # MCs at the very skin, of which the breast that is found holds nothing.
         return (
-            f"{prepared.outside_mcs} of the marked regions lie outside the breast and would be "
-            "lost",
-            "take their marks away, or exclude the image",
+            f"{prepared.outside_mcs} of the marked regions lie outside the breast",
+            "nothing is learnt of them; take their marks away where they are wrong",
+            True,
         )
     return None
 

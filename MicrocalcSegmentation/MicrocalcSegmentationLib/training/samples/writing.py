@@ -31,7 +31,7 @@ class Entry:
 def make_entry(
     image: AnnotatedImage, number: int, sides: tuple[int, ...], cache: Path
 ) -> tuple[Entry | None, tuple[Problem, ...]]:
-    """Examine an image and cache its arrays; None when something is wrong with it.
+    """Examine an image and cache its arrays; None when something harmful is wrong with it.
 
     number: its id in the database.
     """
@@ -46,7 +46,7 @@ def make_entry(
     zones = zone_map(prepared.labels, prepared.box, prepared.own_shape)
     for side in sides:
         groups += _groups(class_map(prepared.labels, side), zones, number, side)
-    return Entry(_columns(prepared, digests), tuple(groups)), ()
+    return Entry(_columns(prepared, digests), tuple(groups)), problems
 
 
 def array_path(cache: Path, number: int, what: str) -> Path:
