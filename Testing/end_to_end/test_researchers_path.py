@@ -76,6 +76,7 @@ def test_from_inbreast_to_a_model_that_segments(inbreast, microcalc, tmp_path):
 
     for which in ("detector", "segmentator"):
         options = ("--patch-side", "29", "--steps", "12", "--check-every", "6", "--quiet")
+        options += ("--model-version", "7")
         done = microcalc("train", which, "--samples", database, "--output", model, *options)
         assert done.returncode == 0, done.stderr
     assert load_model(model).architectures["segmentator"].patch_side == 29
@@ -92,4 +93,4 @@ def test_from_inbreast_to_a_model_that_segments(inbreast, microcalc, tmp_path):
     done = microcalc("segment", image, "--model", model, "--output", tmp_path / "out", *lenient)
     assert done.returncode == 0, done.stderr
     findings = json.loads((tmp_path / "out" / image.stem / "findings.json").read_text())
-    assert findings["model"]["name"] == "mine"
+    assert (findings["model"]["name"], findings["model"]["version"]) == ("mine", "7")

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from MicrocalcSegmentationLib.neighbours import (
     FLOOR,
+    WHOLE_CM2,
+    Around,
     Neighbourhood,
     find_candidates,
 )
@@ -14,6 +18,7 @@ from MicrocalcSegmentationLib.training.sheets import IGNORED, MC, Sheet
 BREAST = np.ones((1000, 1000), bool)
 ALONE = Neighbourhood(slope=1.0, near=0.0, far=0.0, shift=0.0)
 LEARNT = Neighbourhood(slope=0.9, near=3.5, far=-2.0, shift=-2.0)
+WARY = replace(ALONE, everywhere=-1.0, usual=0.5)
 
 
 def reconsider(probability, inside, neighbourhood):
@@ -68,6 +73,51 @@ def test_at_the_breasts_edge_half_a_neighbourhood_counts_as_a_whole_one():
     assert np.expm1(edge) == pytest.approx(2 * np.expm1(middle), rel=0.15)
 
 
+def chances_in(side_cm, places_cm, chance, neighbourhood=WARY):
+    """Of candidates of one chance at these places, (n, 2) cm, in a square of breast."""
+    breast = np.ones((int(side_cm * 20),) * 2)
+    cells = tuple((np.asarray(places_cm).T * 20).astype(int))
+    own = np.log(chance) - np.log1p(-chance)
+    evidence = np.tile([own, 0.0, 0.0], (len(places_cm), 1))
+    return neighbourhood.chances(evidence, Around(cells, breast))
+
+
+def all_over(side_cm, apart_cm):
+    line = np.arange(apart_cm / 2, side_cm, apart_cm)
+    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+
+
+def test_a_breast_full_of_doubtful_candidates_lowers_them_all():
+    some, many = (chances_in(12, all_over(12, apart), 0.4) for apart in (2.0, 0.5))
+    assert np.ptp(many) == pytest.approx(0, abs=1e-9)
+    assert many.max() < 0.4 * some.max()
+    assert chances_in(12, [(6.0, 6.0)], 0.4) == pytest.approx(0.4)  # fewer than usual
+
+
+def test_sixteen_times_as_many_doubtful_ones_have_a_sixteenth_of_the_odds():
+    odds = [p / (1 - p) for p in (chances_in(12, all_over(12, d), 0.4)[0] for d in (0.2, 0.05))]
+    assert odds[0] / odds[1] == pytest.approx(16, rel=0.02)
+
+
+def test_certain_mcs_all_over_a_breast_stay_certain():
+    assert chances_in(12, all_over(12, 0.5), 0.999).min() > 0.998
+
+
+def test_a_large_cluster_says_nothing_of_the_rest():
+    alone = chances_in(12, [(6.0, 6.0)], 0.4)
+    cluster = chances_in(12, 5.0 + all_over(2, 0.2), 0.4)
+    assert cluster == pytest.approx(alone[0], abs=1e-6)
+
+
+@pytest.mark.parametrize("side_cm", [1.0, 3.0, 5.0, 8.0])
+def test_a_small_piece_counts_by_its_area(side_cm):
+    def logit(side_cm):
+        chance = chances_in(side_cm, all_over(side_cm, 0.1), 0.5)[0]
+        return np.log(chance / (1 - chance))
+
+    assert logit(side_cm) / logit(12) == pytest.approx(min(1, side_cm**2 / WHOLE_CM2), rel=0.02)
+
+
 def test_a_candidate_ends_where_a_fifth_of_its_height_is_left():
     probability = np.zeros((60, 60), np.float32)
     probability[20:40, 20:40] = 0.1
@@ -119,8 +169,9 @@ def test_turning_the_image_turns_the_result(seed, turns):
     rng = np.random.default_rng(seed)
     probability = marked(rng.integers(0, 396, (12, 2)), 0.5, (400, 400))
     inside = np.ones((400, 400), bool)
-    turned = reconsider(np.rot90(probability, turns), inside, LEARNT)
-    assert np.allclose(turned, np.rot90(reconsider(probability, inside, LEARNT), turns), atol=0.05)
+    learnt = replace(LEARNT, everywhere=-1.0, usual=0.5)
+    turned = reconsider(np.rot90(probability, turns), inside, learnt)
+    assert np.allclose(turned, np.rot90(reconsider(probability, inside, learnt), turns), atol=0.05)
 
 
 def sheet_of(mcs, others):
@@ -138,7 +189,8 @@ def test_what_is_learnt_tells_groups_from_scattered_marks():
     ]
     scores = {id(sheet): probability for sheet, probability in made}
     learnt = fit_neighbourhood(lambda sheet: scores[id(sheet)], [sheet for sheet, _ in made])
-    assert learnt.near > 0
+    assert learnt.near > 0 > learnt.everywhere
+    assert learnt.usual > 0
     sheet, probability = made[0]
     result = reconsider(probability, BREAST, learnt)
     assert result[sheet.labels == MC].min() > result[(sheet.labels != MC) & (result > 0)].mean()

@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which to train on --samples; none trains both on sheets",
     )
     options.add_output(parser, None, "the model's folder; its name becomes the model's")
+    parser.add_argument(
+        "--model-version",
+        default="1",
+        metavar="V",
+        help="told with all that it finds, so that two of one name are told apart (default: 1)",
+    )
     parser.add_argument("--seed", type=options.natural_number, default=1, metavar="S")
     parser.add_argument(
         "--work",
@@ -168,7 +174,7 @@ def _on_samples(args: argparse.Namespace, output: Path):
         precision=args.precision,
         **{k: v for k, v in wanted.items() if v is not None},
     )
-    order = Order(args.samples, output, args.work, output.name, kinds=args.kinds)
+    order = Order(args.samples, output, args.work, output.name, args.model_version, args.kinds)
     architecture = Architecture(args.patch_side, args.padding)
     with progress_on_stderr(args.quiet) as progress:
         return train_network(args.network, architecture, course, order, progress)
@@ -181,6 +187,7 @@ def _on_sheets(args: argparse.Namespace, output: Path):
     steps = args.steps or _STEPS_ON_SHEETS
     recipe = Recipe(
         name=output.name,
+        version=args.model_version,
         seed=args.seed,
         sheets=args.sheets,
         validation_sheets=args.validation_sheets,

@@ -2,12 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from ..neighbours import Candidates, Neighbourhood, find_candidates
 from .regression import logistic_regression
 from .sheets import IGNORED, MC, Sheet
+
+# So many times as many doubtful candidates, so many times lower the odds of each (Bayes). Sheets
+# cannot teach it: their noise is what the networks have learnt, and MCs fill much of a sheet.
+EVERYWHERE = -1.0
 
 Score = Callable[[Sheet], np.ndarray]
 
@@ -21,10 +26,11 @@ def fit_neighbourhood(score: Score, sheets: list[Sheet]) -> Neighbourhood | None
     regression over candidates; those that touch an MC are positive, those on what is
     ignored do not count. None where there are no two kinds to tell apart.
     """
-    evidence, positive = [np.zeros((0, 3))], [np.zeros(0, bool)]
+    evidence, positive, whole = [np.zeros((0, 3))], [np.zeros(0, bool)], []
     for sheet in sheets:
         found = find_candidates(score(sheet), sheet.pixels != 0)
         is_mc, counts = _truth(found, sheet.labels)
+        whole.append((found.evidence, found.around))
         evidence.append(found.evidence[counts])
         positive.append(is_mc[counts])
     evidence, positive = np.concatenate(evidence), np.concatenate(positive)
@@ -38,8 +44,10 @@ def fit_neighbourhood(score: Score, sheets: list[Sheet]) -> Neighbourhood | None
         )
         return None
     inputs = np.column_stack([evidence, np.ones(len(evidence))])
-    found = logistic_regression(inputs, positive, start=np.array([1.0, 0, 0, 0]))
-    return Neighbourhood(*found.tolist())
+    weights = logistic_regression(inputs, positive, start=np.array([1.0, 0, 0, 0]))
+    learnt = Neighbourhood(*weights.tolist())
+    usual = np.mean([around.doubtful(learnt.chances(own, around)) for own, around in whole])
+    return replace(learnt, everywhere=EVERYWHERE, usual=float(usual))
 
 
 def _truth(found: Candidates, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -58,7 +58,7 @@ class Recipe:
     detector_steps: int = 1200
     segmentator_steps: int = 2400
     mcs_kept: float = 0.98
-    false_clusters: float = 0.04
+    false_clusters: float = 0.02
     start: str | None = None
 
 
