@@ -41,7 +41,7 @@ class Item:
     """What became of one image.
 
     status: "done"; "refused" when the input cannot be used; "failed" when the program
-    could not cope with it. message: the sentence why, empty when done.
+    could not cope with it. message: the sentence why; when done empty, or `Findings.caution`.
     folder, files: where its results are; None and empty unless done.
     calcifications, clusters: how many; None unless done.
     """
@@ -178,6 +178,7 @@ def _segment_one(
         files={kind: str(path) for kind, path in files.items()},
         calcifications=len(findings.calcifications),
         clusters=len(findings.clusters),
+        message=findings.caution,
     )
 
 

@@ -10,6 +10,7 @@ from .settings import Settings
 MICROCALCIFICATION = "microcalcification"
 VASCULAR = "vascular"
 RIM, ROD, POPCORN, ROUND, COARSE = "rim", "large rod-like", "popcorn", "large round", "coarse"
+MANY_DOUBTFUL = 3.0  # the odds' divisor from which users are told; simulated units reach half
 COARSE_KINDS = (RIM, ROD, POPCORN, ROUND, COARSE)  # larger than an MC (see `shapes`)
 KINDS = (MICROCALCIFICATION, VASCULAR, *COARSE_KINDS)
 
@@ -97,6 +98,8 @@ class Findings:
     model: name and version of the pair of networks.
     clusters: of microcalcifications. vascular: groups along vessels, numbered from 1 by
         themselves.
+    odds_divisor: 1, or by what the odds of all candidates were divided, as the image shows so
+        many times more doubtful ones than what the model has learnt from (see `neighbours`).
     """
 
     mammogram: Mammogram
@@ -112,6 +115,17 @@ class Findings:
     model_version: str
     settings: Settings
     vascular: tuple[Cluster, ...] = ()
+    odds_divisor: float = 1.0
+
+    @property
+    def caution(self) -> str:
+        """A sentence where the image is unlike what the model has learnt from; else empty."""
+        if self.odds_divisor < MANY_DOUBTFUL:
+            return ""
+        return (
+            f"{self.odds_divisor:.2g} times as many doubtful spots as in the images that the model "
+            "has learnt from, so the odds of all were divided by that"
+        )
 
     @property
     def mask(self) -> np.ndarray:
@@ -125,7 +139,7 @@ class Scores:
 
     breast, candidates, probability: as of `Findings`. deviation: float32, the local
     deviation of the fine texture in grey values; 1 outside the breast's bounding box.
-    settings: with both thresholds filled in.
+    settings: with both thresholds filled in. odds_divisor: as of `Findings`.
     """
 
     mammogram: Mammogram
@@ -136,3 +150,4 @@ class Scores:
     model_name: str
     model_version: str
     settings: Settings
+    odds_divisor: float = 1.0

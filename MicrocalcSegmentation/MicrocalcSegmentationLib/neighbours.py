@@ -12,6 +12,7 @@ manifest; the distances here are our own choice (see Resources/ModelCards/rounds
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
@@ -104,15 +105,19 @@ class Neighbourhood:
     everywhere: float = 0.0
     usual: float = 0.0
 
-    def chances(self, evidence: np.ndarray, around: Around) -> np.ndarray:
-        """(n,) the probability of each candidate; evidence as in `Candidates`."""
+    def weigh(self, evidence: np.ndarray, around: Around) -> tuple[np.ndarray, float]:
+        """(n,) the probability of each candidate, and what the odds of all were divided by.
+
+        evidence: as in `Candidates`.
+        """
         first = evidence @ np.array([self.slope, self.near, self.far]) + self.shift
         if not self.everywhere:
-            return _chances(first)
+            return _chances(first), 1.0
         known = min(1.0, around.breast_cm2 / WHOLE_CM2)
         # Fewer of them raise nothing: dust and arteries are not doubtful, and mar clear images too.
         unusual = max(0.0, around.doubtful(_chances(first)) - self.usual)
-        return _chances(first + self.everywhere * known * unusual)
+        shift = self.everywhere * known * unusual
+        return _chances(first + shift), float(np.exp(-shift))
 
 
 @dataclass(frozen=True)
@@ -174,26 +179,34 @@ class Candidates:
         return np.where(broken[numbers], otherwise, within)
 
 
+class Reconsidered(NamedTuple):
+    """probability: (rows, cols) float32, the same all over what is drawn of a candidate, and 0
+    outside. odds_divisor: by what the odds of all were divided, for so many were doubtful.
+    """
+
+    probability: np.ndarray
+    odds_divisor: float
+
+
 def reconsider(
     probability: np.ndarray,
     values: np.ndarray,
     inside: np.ndarray,
     neighbourhood: Neighbourhood,
     outline: Outline | None = None,
-) -> np.ndarray:
-    """(rows, cols) float32: each candidate's probability in the light of its neighbours.
+) -> Reconsidered:
+    """Each candidate's probability in the light of its neighbours.
 
     probability: the segmentator's, (rows, cols) float32 on the method's grid. values: the
-    image there, in local deviations. inside: bool, the breast. The result is the same all over
-    what is drawn of a candidate, and 0 outside.
+    image there, in local deviations. inside: bool, the breast.
     """
     found = find_candidates(probability, inside)
     drawn = found.drawn(values, outline)
     result = np.zeros(probability.shape, np.float32)
     places = places_of(drawn)
-    chances = neighbourhood.chances(found.evidence, found.around)
+    chances, odds_divisor = neighbourhood.weigh(found.evidence, found.around)
     result.ravel()[places] = chances[drawn.ravel()[places] - 1]
-    return result
+    return Reconsidered(result, odds_divisor)
 
 
 def find_candidates(probability: np.ndarray, inside: np.ndarray) -> Candidates:

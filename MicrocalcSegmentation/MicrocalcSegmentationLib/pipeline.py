@@ -86,11 +86,14 @@ def score(
     _require_a_patch(mammogram, working, model)
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
     probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.98))
+    odds_divisor = 1.0
     if _weighs_neighbours(model, settings):
-        probability = reconsider(
+        probability, odds_divisor = reconsider(
             probability, working.values, working.inside, model.neighbourhood, model.outline
         )
-    return _on_own_grid(mammogram, breast, working, (candidates, probability), (model, settings))
+    made_by = (model, settings)
+    scores = _on_own_grid(mammogram, breast, working, (candidates, probability), made_by)
+    return replace(scores, odds_divisor=odds_divisor)
 
 
 def describe(scores: Scores, threshold: float | None = None) -> Findings:
@@ -142,6 +145,7 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
         model_version=scores.model_version,
         settings=scores.settings,
         vascular=vascular,
+        odds_divisor=scores.odds_divisor,
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 from MicrocalcSegmentationLib.batch import (
@@ -75,6 +76,15 @@ def test_each_image_gets_its_folder_and_its_line(tmp_path, segment_one):
     assert [row["folder"] for row in rows] == [str(tmp_path / "out" / n) for n in "ab"]
     kept = json.loads((tmp_path / "out" / "summary.json").read_text())["images"]
     assert kept[0]["files"] == {"text": str(tmp_path / "out" / "a" / "a.txt")}
+
+
+def test_an_image_unlike_what_was_learnt_from_is_done_with_a_caution(tmp_path, make_findings):
+    unlike = replace(make_findings(), odds_divisor=7.31)
+    run(tmp_path, ["a.dcm"], lambda path, progress: unlike)
+    (row,) = summary(tmp_path)
+    assert row["status"] == "done"
+    assert row["message"].startswith("7.3 times as many doubtful spots as in the images that")
+    assert replace(unlike, odds_divisor=2.9).caution == ""
 
 
 def test_a_refused_image_stops_no_other_and_leaves_nothing(tmp_path, segment_one):

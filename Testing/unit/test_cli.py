@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -58,7 +59,7 @@ def load(make_findings):
             progress.report(0.5, "looking")
             if "refuse" in path.name:
                 raise InputError(f"{path.name}: truncated; export it again")
-            return findings
+            return replace(findings, odds_divisor=9.0) if "unlike" in path.name else findings
 
         return segment_one
 
@@ -182,6 +183,13 @@ def test_all_done_exits_0_and_tells_each_result(tmp_path, load, capsys):
     text = capsys.readouterr().out
     assert f"a.dcm: 15 MCs, 2 clusters -> {tmp_path / 'out' / 'a'}" in text
     assert "1 done, 0 refused" in text
+
+
+def test_an_image_unlike_what_was_learnt_from_is_told_of(tmp_path, load, capsys):
+    images = [tmp_path / "unlike.dcm", tmp_path / "b.dcm"]
+    assert segment_with([*images, "-o", tmp_path / "out"], load) == 0
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "note" in line]
+    assert "unlike.dcm: 9 times as many doubtful spots" in told
 
 
 def test_one_refused_of_two_exits_1_with_the_sentence(tmp_path, load, capsys):

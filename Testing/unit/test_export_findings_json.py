@@ -65,6 +65,7 @@ def test_document_says_what_was_found_where_and_by_what(make_findings):
     assert document["model"] == {"name": "test model", "version": "1.2"}
     assert (document["threshold"], document["detector_threshold"]) == (0.9, 0.5)
     assert document["settings"]["threshold"] is None
+    assert document["odds_divisor"] == 1
     assert document["counts"] == {
         "calcifications": 15,
         "isolated": 2,

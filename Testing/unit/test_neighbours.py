@@ -23,7 +23,8 @@ WARY = replace(ALONE, everywhere=-1.0, usual=0.5)
 
 def reconsider(probability, inside, neighbourhood):
     """By the probability alone: without an outline the image says nothing."""
-    return reconsidered(probability, np.ones_like(probability), inside, neighbourhood)
+    values = np.ones_like(probability)
+    return reconsidered(probability, values, inside, neighbourhood).probability
 
 
 def marked(places, chance=0.5, shape=BREAST.shape):
@@ -79,7 +80,7 @@ def chances_in(side_cm, places_cm, chance, neighbourhood=WARY):
     cells = tuple((np.asarray(places_cm).T * 20).astype(int))
     own = np.log(chance) - np.log1p(-chance)
     evidence = np.tile([own, 0.0, 0.0], (len(places_cm), 1))
-    return neighbourhood.chances(evidence, Around(cells, breast))
+    return neighbourhood.weigh(evidence, Around(cells, breast))[0]
 
 
 def all_over(side_cm, apart_cm):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from MicrocalcSegmentationLib.neighbours import Neighbourhood, find_candidates, reconsider
+from MicrocalcSegmentationLib.neighbours import Neighbourhood, find_candidates
+from MicrocalcSegmentationLib.neighbours import reconsider as reconsidered
 from MicrocalcSegmentationLib.outlines import Outline
 from MicrocalcSegmentationLib.training.outline_weights import fit_outline
 from MicrocalcSegmentationLib.training.sheets import IGNORED, MC, Sheet
@@ -18,6 +19,10 @@ ALONE = Neighbourhood(slope=1.0, near=0.0, far=0.0, shift=0.0)
 def outline_of(pixel, share, rise):
     """One that looks at a pixel alone: drawn where pixel + share x s + rise x r > 0."""
     return Outline(((pixel, share, rise), *[(0.0, 0.0, 0.0)] * 4))
+
+
+def reconsider(*arguments):
+    return reconsidered(*arguments).probability
 
 
 HALF_OF_THE_RISE = outline_of(-0.5, 0.0, 1.0)

@@ -1,5 +1,7 @@
 """From the networks' probabilities to findings, at any threshold, and from a drawn mask."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib import pipeline
@@ -57,6 +59,7 @@ def test_the_settings_own_threshold_is_the_default(scores):
     assert findings.calcifications[0].mean_contrast == pytest.approx(10 / 2)
     assert findings.detector_threshold == 0.4
     assert (findings.model_name, findings.model_version) == ("a model", "3")
+    assert describe(replace(scores, odds_divisor=4.0)).odds_divisor == 4.0
 
 
 def test_a_drawn_mask_counts_where_the_networks_saw_nothing(scores):

@@ -105,6 +105,8 @@ def _tell(args: argparse.Namespace, items: list, selection) -> None:
     done = [item for item in items if item.status == DONE]
     for item in done:
         say(f"{item.image}: {item.calcifications} MCs, {item.clusters} clusters -> {item.folder}")
+        if item.message:
+            complain(f"note: {item.image}: {item.message}")
     if selection.passed_over:
         say(f"{len(selection.passed_over)} files in the folders are no images: passed over")
     say(f"{len(done)} done, {len(items) - len(done)} refused; {args.output / SUMMARY_CSV}")

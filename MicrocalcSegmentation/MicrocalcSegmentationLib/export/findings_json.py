@@ -12,7 +12,7 @@ from ..mammogram import Mammogram
 from .tables import calcification_rows, cluster_rows, vascular_rows
 
 # Major: a field left or changed its meaning. Minor: a field was added.
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 SCHEMA_PATH = Path(__file__).with_name("findings.schema.json")
 INTENDED_USE = "Research use only, not a medical device"
 
@@ -28,6 +28,7 @@ def findings_document(findings: Findings) -> dict:
         "settings": asdict(findings.settings),
         "threshold": float(findings.threshold),
         "detector_threshold": float(findings.detector_threshold),
+        "odds_divisor": float(findings.odds_divisor),
         "source": _source(mammogram),
         "image": _image(mammogram),
         "areas_cm2": {

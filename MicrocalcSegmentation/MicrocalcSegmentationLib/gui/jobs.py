@@ -253,7 +253,8 @@ def summary(findings: Sequence[Findings]) -> str:
     parts = [f"{len(every)} MCs", f"{clusters} {word}{views}", f"{isolated} MCs isolated"]
     parts += [f"{coarse} coarse"] if coarse else []
     parts += [f"{vascular} vascular"] if vascular else []
-    return ", ".join(parts)
+    cautions = "".join(f"; {one.caution}" for one in findings if one.caution)
+    return ", ".join(parts) + cautions
 
 
 def _parts(items: Sequence) -> list[tuple[_Part, object]]:

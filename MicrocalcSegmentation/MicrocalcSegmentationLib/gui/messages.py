@@ -57,6 +57,7 @@ def store_scores(scores: Scores, block: Block) -> dict:
         "model_name": scores.model_name,
         "model_version": scores.model_version,
         "settings": asdict(scores.settings),
+        "odds_divisor": scores.odds_divisor,
     }
 
 
@@ -71,6 +72,7 @@ def unpack_scores(packed: dict, mammogram: Mammogram, block: Block) -> Scores:
         model_name=packed["model_name"],
         model_version=packed["model_version"],
         settings=Settings(**packed["settings"]),
+        odds_divisor=packed["odds_divisor"],
     )
 
 
@@ -117,6 +119,7 @@ def unpack_findings_in_steps(
         model_version=scores.model_version,
         settings=settings,
         vascular=_groups(packed["vascular"]),
+        odds_divisor=scores.odds_divisor,
     )
     return findings, on_mcs
 

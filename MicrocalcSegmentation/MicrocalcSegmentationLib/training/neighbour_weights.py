@@ -46,7 +46,7 @@ def fit_neighbourhood(score: Score, sheets: list[Sheet]) -> Neighbourhood | None
     inputs = np.column_stack([evidence, np.ones(len(evidence))])
     weights = logistic_regression(inputs, positive, start=np.array([1.0, 0, 0, 0]))
     learnt = Neighbourhood(*weights.tolist())
-    usual = np.mean([around.doubtful(learnt.chances(own, around)) for own, around in whole])
+    usual = np.mean([around.doubtful(learnt.weigh(own, around)[0]) for own, around in whole])
     return replace(learnt, everywhere=EVERYWHERE, usual=float(usual))
 
 

@@ -112,7 +112,8 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         if neighbourhood is None:
             return values
         image = sheet.pixels.astype(np.float32)
-        return reconsider(values, image, sheet.pixels != 0, neighbourhood, outline)
+        inside = sheet.pixels != 0
+        return reconsider(values, image, inside, neighbourhood, outline).probability
 
     # All of them, for clusters are few: four weights fit hardly any better those learnt from.
     points = operating_points(final, sparse)
