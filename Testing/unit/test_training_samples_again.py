@@ -167,13 +167,15 @@ def test_a_folder_that_was_moved_is_taken_from_its_new_place(output, write):
     assert path == output.parent / "second" / "case1.nrrd"
 
 
-def test_an_image_that_was_deleted_or_left_out_is_in_the_database_no_more(output, write):
+def test_an_image_that_was_deleted_or_left_out_is_in_the_database_no_more(output, write, caplog):
     cases = write("cases", 1, 2, 3)
     built(output, cases)
     for path in cases.glob("case2*"):
         path.unlink()
+    assert not caplog.text
     built(output, cases, exclude=("case3",))
     assert set(images(output)) == {"case1"}
+    assert "dropped from the database: case2, case3" in caplog.text
     cached = output.with_name("s.sqlite.cache").iterdir()
     assert sorted(path.name for path in cached) == ["000001-labels.npy", "000001-values.npy"]
 

@@ -1,6 +1,7 @@
 """Entering images into a database; what an earlier build has of them is kept, mended or dropped."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from sqlite3 import Connection
 from ..datasets import AnnotatedImage, Dataset, Problem
 from ..datasets.annotated import MC_LEVEL
 from ..datasets.splits import assign_splits
+
+_log = logging.getLogger(__name__)
 
 FIRST_NUMBER = "first_number"  # in `meta`: what a build numbers its images from
 
@@ -116,10 +119,13 @@ def _drop(connection, datasets, images) -> None:
     same = [dataset for dataset in datasets if _described(dataset) in described]
     names = {image.name for image in images}
     kept |= {image.name for dataset in same for image in dataset.images if image.name in names}
-    connection.executemany(
-        "DELETE FROM images WHERE name = ?",
-        [(row.name,) for row in _rows(connection) if row.name not in kept],
-    )
+    dropped = [row.name for row in _rows(connection) if row.name not in kept]
+    connection.executemany("DELETE FROM images WHERE name = ?", [(name,) for name in dropped])
+    if gone := [name for name in dropped if name not in names]:
+        _log.warning(
+            "no longer in their data sets, or excluded, and dropped from the database: %s",
+            ", ".join(gone),
+        )
 
 
 def _described(dataset: Dataset) -> tuple[str, str, str]:
