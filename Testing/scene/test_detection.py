@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,15 @@ def test_one_line_gives_nodes_and_findings(detection, detection_room, volume):
     assert results.probability is not None
     assert results.points[1].GetNumberOfControlPoints() == 8
     assert not detection.running
+
+
+def test_images_unlike_what_was_learnt_from_are_told_of(slicer, make_findings):
+    from MicrocalcSegmentationLib.gui.jobs import summary
+
+    usual = make_findings()
+    assert "doubtful" not in summary([usual, usual])
+    told = summary([usual, replace(usual, odds_divisor=4.2)])
+    assert told.startswith("30 MCs, 4 clusters in 2 views, 4 MCs isolated; 4.2 times as many")
 
 
 def test_progress_is_told_while_one_waits(detection, detection_room, volume):
