@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model-version",
         default="1",
         metavar="V",
-        help="told with all that it finds, so that two of one name are told apart (default: 1)",
+        help="told with all that it finds, so that two of one name are told apart (default: 1; "
+        "with --steps 0,0 that of --start and .1)",
     )
     parser.add_argument("--seed", type=options.natural_number, default=1, metavar="S")
     parser.add_argument(
