@@ -7,6 +7,7 @@ hold, where discs which share an MC hold the same cluster. So 5 MCs are never a 
 on the rim of a disc of 1 cm2 are one, and 6 on the rim of a larger disc are none.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.spatial.distance import pdist
 
 from .calcifications import find_boxes
 from .findings import MICROCALCIFICATION, Calcification, Cluster
-from .lookalikes import FindBands, mark_vascular
+from .lookalikes import mark_vascular
 from .settings import CLUSTER_AREA_MM2, CLUSTER_MIN_MCS
 
 RADIUS_MM = float(np.sqrt(CLUSTER_AREA_MM2 / np.pi))
@@ -146,14 +147,14 @@ def find_groups(
     labels: np.ndarray,
     calcifications: tuple[Calcification, ...],
     spacing_mm: tuple[float, float],
-    bands_around: FindBands | None = None,
+    arteries: Sequence[np.ndarray] = (),
 ) -> tuple[tuple[Calcification, ...], tuple[Cluster, ...], tuple[Cluster, ...]]:
     """Set vascular groups apart, then number the clusters among the other MCs.
 
-    bands_around: as of `mark_vascular`.
+    arteries: as of `mark_vascular`.
     Returns the MCs with the numbers of their groups, the clusters and the vascular groups.
     """
-    calcifications = mark_vascular(calcifications, spacing_mm, bands_around)
+    calcifications = mark_vascular(calcifications, spacing_mm, arteries)
     marked, clusters = find_clusters(labels, calcifications, spacing_mm)
     vascular = [mc for mc in marked if mc.vascular]
     if not vascular:

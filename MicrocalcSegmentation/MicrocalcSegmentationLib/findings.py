@@ -141,7 +141,8 @@ class Scores:
 
     breast, candidates, probability: as of `Findings`. deviation: float32, the local
     deviation of the fine texture in grey values; 1 outside the breast's bounding box.
-    settings: with both thresholds filled in. odds_divisor: as of `Findings`.
+    settings: with both thresholds filled in. odds_divisor: as of `Findings`. arteries: (n, 2)
+    places, in mm from the first row and column, of each calcified artery that is seen.
     """
 
     mammogram: Mammogram
@@ -153,3 +154,4 @@ class Scores:
     model_version: str
     settings: Settings
     odds_divisor: float = 1.0
+    arteries: tuple[np.ndarray, ...] = ()

@@ -2,25 +2,22 @@
 
 The walls of an artery calcify in two rows ("tram tracks") or, seen from the side or in part,
 in one thin chain of plaques that lie along it. A linear cluster in a duct is shorter (up to
-16 mm), its MCs point less strictly along it, and the image shows no bright band that they
-lie on. A chain is called vascular on plain evidence only: to call a malignant cluster
-vascular is the worse error.
+16 mm), its MCs point less strictly along it, and no artery is seen where it lies (`vessels`).
+A chain is called vascular on plain evidence only: to call a malignant cluster vascular is the
+worse error.
 
 All figures are our own choice, and Resources/Formats.md says what they were measured on.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.spatial.distance import pdist
 
-from .calcifications import joined
 from .findings import VASCULAR, Calcification
-from .vessels import Bands
+from .vessels import LINK_MM, chains, reach
 
-LINK_MM = 5.0  # between neighbours of a chain: plaques come and go along a vessel
 FEWEST = 8  # calcifications that a course can be read from
 BAND_MM = 1.6  # from the middle line: rows are 1 to 3 mm apart
 MEMBER_SHARE = 0.75  # of the linked calcifications along the vessel; else it is no chain
@@ -28,17 +25,13 @@ MEMBER_SHARE = 0.75  # of the linked calcifications along the vessel; else it is
 # thinner, the less its plaques need to point along it. A linear cluster reaches 16 mm.
 VASCULAR_FROM = ((10.0, 0.0, 0.75), (18.0, 12.0, 0.3), (24.0, 12.0, 0.0), (16.0, 40.0, -1.0))
 
-ON_BAND_FEWEST = 6  # calcifications that lie on a bright band of the image
-ON_BAND_MM = 0.8  # from its middle line; two walls are 1 to 3 mm apart, seen as one band
-ON_BAND_REACH_MM = 4.0
-BAND_HEIGHT = 2.6  # over the typical one around; on film 2.7 to 4.3 along vessels, else to 2.4
-ON_BAND_SHARE = 0.6  # of a group, at least, where the band stands out by more than it needs to
-SLENDER = 0.3  # of a group's spread across to the one along
-FAINT = 0.4  # median probability; along real vessels 0.1 to 0.3, in a bright linear cluster 0.9
+FEWEST_ON_ARTERY = 6  # and over so many mm; with what follows, along real ones 6 or more are found
+ON_ARTERY_REACH_MM = 4.0
+ON_ARTERY_MM = 0.45  # from one of its places, which are 0.4 mm apart
+ON_ARTERY_SHARE = 0.7  # of those within 5 mm of it; along real ones 0.74 or more, elsewhere to 0.62
+FAINT = 0.6  # median probability; along real vessels 0.1 to 0.3, in a bright linear cluster 0.9
 SLENDER_FEWEST, SLENDER_AT_MOST = 3, 0.5  # a look ahead, that dividing regions may bear out
 _ROUNDS = 4
-
-FindBands = Callable[[np.ndarray], Bands]
 
 
 @dataclass(frozen=True)
@@ -60,26 +53,25 @@ class Course:
 def mark_vascular(
     calcifications: tuple[Calcification, ...],
     spacing_mm: tuple[float, float],
-    bands_around: FindBands | None = None,
+    arteries: Sequence[np.ndarray] = (),
 ) -> tuple[Calcification, ...]:
     """Number the vascular groups from 1 in `Calcification.vascular`, the largest first.
 
-    bands_around: (n, 2) positions in mm -> the image's bright bands near them; None goes by
-    the calcifications alone.
+    arteries: (n, 2) places in mm from the image's first row and column, of each calcified
+    artery that is seen in it.
     """
     positions_mm = np.array([(mc.row, mc.col) for mc in calcifications]).reshape(-1, 2) * spacing_mm
     axes = np.array([(mc.length_mm, mc.width_mm, mc.angle_deg) for mc in calcifications])
     found = [
         linked[followed.members]
-        for linked in chains(positions_mm)
+        for linked in chains(positions_mm, FEWEST)
         if (followed := course(positions_mm[linked], axes[linked])) is not None
         and is_vascular(followed, len(linked))
     ]
-    if bands_around is not None:
-        probability = np.array([mc.probability for mc in calcifications])
-        others = np.setdiff1d(np.arange(len(positions_mm)), np.concatenate([[], *found]))
-        of_others = positions_mm[others], probability[others]
-        found += [others[group] for group in _on_bands(*of_others, bands_around)]
+    left = np.ones(len(positions_mm), bool)
+    left[np.concatenate([[], *found]).astype(int)] = False
+    probability = np.array([mc.probability for mc in calcifications])
+    found += _on_arteries(positions_mm, probability, left, arteries)
     marked = list(calcifications)
     for number, members in enumerate(sorted(found, key=lambda one: (-len(one), one[0])), 1):
         for index in members:
@@ -87,39 +79,39 @@ def mark_vascular(
     return tuple(marked)
 
 
-def may_be_vascular(positions_mm: np.ndarray) -> np.ndarray:
+def _on_arteries(
+    positions_mm: np.ndarray, probability: np.ndarray, left: np.ndarray, arteries
+) -> list[np.ndarray]:
+    """Indices of the group on each artery, among those that are left, (n,) bool."""
+    away_mm = [_away_mm(positions_mm, artery_mm) for artery_mm in arteries]
+    on_none = left & np.all([away > ON_ARTERY_MM for away in away_mm], axis=0)
+    groups = []
+    for away in away_mm:
+        on = np.flatnonzero(left & (away <= ON_ARTERY_MM))
+        near = len(on) + np.count_nonzero(on_none & (away <= LINK_MM))
+        if (
+            len(on) >= max(FEWEST_ON_ARTERY, ON_ARTERY_SHARE * near)
+            and reach(positions_mm[on]) >= ON_ARTERY_REACH_MM
+            and np.median(probability[on]) <= FAINT
+        ):
+            groups.append(on)
+            left[on] = False
+    return groups
+
+
+def may_be_vascular(positions_mm: np.ndarray, arteries: Sequence[np.ndarray] = ()) -> np.ndarray:
     """(n,) bool: which regions of a mask, not yet divided into MCs, a vascular group may hold."""
     may_be = np.zeros(len(positions_mm), bool)
     for linked in chains(positions_mm, SLENDER_FEWEST):
         may_be[linked] = _slenderness(positions_mm[linked]) <= SLENDER_AT_MOST
+    for artery_mm in arteries:  # with what lies beside it, which speaks against it
+        may_be |= _away_mm(positions_mm, artery_mm) <= LINK_MM
     return may_be
 
 
-def _on_bands(
-    positions_mm: np.ndarray, probability: np.ndarray, bands_around: FindBands
-) -> list[np.ndarray]:
-    """Indices of each slender group of faint ones that lies on a bright band of the image."""
-    found = []
-    for linked in chains(positions_mm, ON_BAND_FEWEST):
-        group_mm = positions_mm[linked]
-        if _slenderness(group_mm) <= SLENDER and np.median(probability[linked]) <= FAINT:
-            found.append(linked[is_on_band(group_mm, bands_around(group_mm))])
-    return [group for group in found if len(group)]
-
-
-def is_on_band(positions_mm: np.ndarray, bands: Bands) -> np.ndarray:
-    """(n,) bool: which of a group lie on the band that it follows; none where it follows none."""
-    nothing = np.zeros(len(positions_mm), bool)
-    if not len(bands.places_mm):
-        return nothing
-    away_mm, nearest = KDTree(bands.places_mm).query(positions_mm)
-    on, height = away_mm <= ON_BAND_MM, bands.heights[nearest].mean()
-    follows = (
-        height >= BAND_HEIGHT
-        and on.mean() >= max(ON_BAND_SHARE, MEMBER_SHARE * BAND_HEIGHT / height)
-        and pdist(positions_mm[on]).max() >= ON_BAND_REACH_MM
-    )
-    return on if follows else nothing
+def _away_mm(positions_mm: np.ndarray, artery_mm: np.ndarray) -> np.ndarray:
+    """(n,) how far the positions are from the nearest place of an artery."""
+    return KDTree(artery_mm).query(positions_mm)[0]
 
 
 def _slenderness(positions_mm: np.ndarray) -> float:
@@ -137,18 +129,6 @@ def is_vascular(followed: Course, linked: int) -> bool:
         and followed.alignment >= alignment
         for length_mm, ratio, alignment in VASCULAR_FROM
     )
-
-
-def chains(positions_mm: np.ndarray, fewest: int = FEWEST) -> list[np.ndarray]:
-    """Sets of indices of calcifications, so many or more, linked by steps of at most `LINK_MM`."""
-    count = len(positions_mm)
-    if count < fewest:
-        return []
-    pairs = KDTree(positions_mm).query_pairs(LINK_MM, output_type="ndarray")
-    component = joined(count, *pairs.T)
-    order = np.argsort(component, kind="stable")
-    sets = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
-    return [members for members in sets if len(members) >= fewest]
 
 
 def course(positions_mm: np.ndarray, axes: np.ndarray) -> Course | None:

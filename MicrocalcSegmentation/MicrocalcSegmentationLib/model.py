@@ -1,4 +1,4 @@
-"""A trained pair of networks on disk: weights, the same as ONNX graphs, and a manifest.
+"""Trained networks on disk: weights, the same as ONNX graphs, and a manifest.
 
 Nothing in the folder is executable: weights are plain arrays, and ONNX has no code.
 """
@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MANIFEST_VERSION = 1
 DEFAULT_MODEL = "eleventh"
 NETWORKS = ("detector", "segmentator")
+ARTERIES = "arteries"  # a network by itself, which serves every pair, and its folder
 CARD = "card.md"  # in a model's folder: what it learnt from and what was measured
 FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`
 
@@ -47,10 +48,12 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Model:
-    """A detector and a segmentator, with what is known about them.
+    """A detector and a segmentator, with what is known about them; or an `ARTERIES` network.
 
     threshold, detector_threshold: probabilities from which a pixel is MC and a window a
-    candidate ROI, chosen on the validation split.
+    candidate ROI, chosen on the validation split. Of arteries, the threshold is that from which
+    one runs through a place, and the other means nothing.
+    architectures: of each of its networks, by name.
     figures, training: what the pair reached, and how it was made; for people to read.
     digests: SHA-256 of each file by its name.
     neighbourhood: how much a candidate's neighbours count; None where they do not.
@@ -84,7 +87,7 @@ class Model:
         return self.network("segmentator")
 
     def network(self, which: str, sliding: bool = False) -> "keras.Model":
-        """Build "detector" or "segmentator" and load its weights.
+        """Build one of its networks and load the weights.
 
         Raises ModelError when the file is missing, changed or does not fit.
         """
@@ -110,7 +113,7 @@ class Model:
     @property
     def has_onnx(self) -> bool:
         """Whether the pair was saved with its ONNX graphs."""
-        return all(onnx_name(which, "plain") in self.digests for which in NETWORKS)
+        return all(onnx_name(which, "plain") in self.digests for which in self.architectures)
 
     def file_bytes(self, name: str) -> bytes:
         """A file of the model's folder, if it is the one that the manifest names."""
@@ -128,7 +131,16 @@ def load_model(name: str | Path | None = None) -> Model:
 
     Raises ModelError when there is none, or its manifest cannot be used.
     """
-    folder = _find(name or DEFAULT_MODEL)
+    return _load(_find(name or DEFAULT_MODEL), NETWORKS)
+
+
+@cache
+def load_arteries() -> Model:
+    """The network that knows calcified arteries; raises as `load_model` does."""
+    return _load(_shipped() / ARTERIES, (ARTERIES,))
+
+
+def _load(folder: Path, which_networks: tuple[str, ...]) -> Model:
     path = folder / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -138,11 +150,16 @@ def load_model(name: str | Path | None = None) -> Model:
                 "update it"
             )
         networks = manifest["networks"]
+        if missing := [which for which in which_networks if which not in networks]:
+            raise ModelError(
+                f"{path}: holds no {' and no '.join(missing)}; give another model, one of: "
+                + ", ".join(shipped_models())
+            )
         return Model(
             name=manifest["name"],
             version=manifest["version"],
             folder=folder,
-            architectures={which: _architecture(networks[which]) for which in NETWORKS},
+            architectures={which: _architecture(networks[which]) for which in which_networks},
             threshold=float(manifest["threshold"]),
             detector_threshold=float(manifest["detector_threshold"]),
             neighbourhood=_neighbourhood(manifest.get("neighbourhood")),
@@ -162,14 +179,14 @@ def load_model(name: str | Path | None = None) -> Model:
 
 def shipped_models() -> list[str]:
     """Names that `load_model` finds without a folder, the default one first."""
-    folders = sorted(path.parent.name for path in _shipped().glob("*/manifest.json"))
-    return sorted(folders, key=lambda name: name != DEFAULT_MODEL)
+    folders = {path.parent.name for path in _shipped().glob("*/manifest.json")} - {ARTERIES}
+    return sorted(folders, key=lambda name: (name != DEFAULT_MODEL, name))
 
 
 def save_model(model: Model, networks: dict[str, "keras.Model"]) -> Model:
     """Write weights, graphs and manifest into `model.folder`; returns what was saved."""
     model.folder.mkdir(parents=True, exist_ok=True)
-    for which in NETWORKS:
+    for which in model.architectures:
         write_weights(networks[which], model.folder / f"{which}.npz")
     return write_graphs(model)
 
@@ -187,7 +204,8 @@ def write_graphs(model: Model) -> Model:
         digests[path.name] = hashlib.sha256(content).hexdigest()
         weights = read_arrays(content, path, architecture)
         shared = architecture.shared_step(which)
-        for form, step in ({"plain": None} | ({"shared": shared} if shared else {})).items():
+        steps = {"plain": None} | ({shared_form(architecture, shared): shared} if shared else {})
+        for form, step in steps.items():
             graph = onnx_bytes(architecture, weights, step)
             name = onnx_name(which, form)
             _write_whole(model.folder / name, graph)
@@ -197,6 +215,11 @@ def write_graphs(model: Model) -> Model:
     return saved
 
 
+def shared_form(architecture: Architecture, step: int) -> str:
+    """The form of the graph whose answers are so far apart; a plain one slides by its stride."""
+    return "plain" if step == architecture.stride else "shared"
+
+
 def onnx_name(which: str, form: str) -> str:
     """Name of a graph's file; form: "plain" or "shared"."""
     return f"{which}.onnx" if form == "plain" else f"{which}-{form}.onnx"
@@ -204,7 +227,7 @@ def onnx_name(which: str, form: str) -> str:
 
 def _write_manifest(model: Model) -> None:
     networks = {}
-    for which in NETWORKS:
+    for which in model.architectures:
         graphs = {form: model.digests.get(onnx_name(which, form)) for form in FORMS}
         networks[which] = {
             **asdict(model.architectures[which]),
@@ -276,9 +299,9 @@ def _key(weight) -> str:
 
 def _digests(networks: dict) -> dict[str, str]:
     digests = {}
-    for which in NETWORKS:
-        digests[f"{which}.npz"] = networks[which]["sha256"]
-        for form, digest in networks[which].get("onnx_sha256", {}).items():
+    for which, network in networks.items():
+        digests[f"{which}.npz"] = network["sha256"]
+        for form, digest in network.get("onnx_sha256", {}).items():
             digests[onnx_name(which, form)] = digest
     return digests
 

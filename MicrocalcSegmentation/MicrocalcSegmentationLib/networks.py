@@ -109,11 +109,13 @@ class Architecture:
         return self.padding != "same"
 
     def shared_step(self, which: str) -> int | None:
-        """Pixels between the answers that the dense evaluation asks of the detector or the
-        segmentator: half a side, or 1. None where neighbouring patches cannot share their
-        work: with padding of zeros, and where half a side is no multiple of the stride.
+        """Pixels between the answers that the dense evaluation asks of a network: 1 of the
+        segmentator, half a side of the detector, the stride of the one that knows arteries.
+        None where neighbouring patches cannot share their work: with padding of zeros, and
+        where the step is no multiple of the stride.
         """
-        step = 1 if which == "segmentator" else self.patch_side // 2
+        steps = {"segmentator": 1, "detector": self.patch_side // 2, "arteries": self.stride}
+        step = steps[which]
         shares = self.slides and (step == 1 or step % self.stride == 0)
         return step if shares else None
 

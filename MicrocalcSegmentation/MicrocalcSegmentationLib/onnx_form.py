@@ -45,7 +45,8 @@ def onnx_bytes(
 def _strided(graph: "_Graph", architecture: Architecture, weights, step: int | None) -> str:
     """Answers every 4 pixels, or every `step` pixels."""
     x, side = "pixels", architecture.input_side
-    apart = None if step is None else step // architecture.stride  # answers, on the last map
+    # Answers, on the last map; where each is asked for, the plain graph's own ones.
+    apart = None if step in (None, architecture.stride) else step // architecture.stride
     count, spread = None, {}
     for number, (kernel, bias) in enumerate(fold(weights), 1):
         x = graph.convolution(x, kernel, bias, **spread)

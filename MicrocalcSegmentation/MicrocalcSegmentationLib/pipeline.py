@@ -21,15 +21,16 @@ from .inference.windows import (
     score_pixels,
     window_grid,
 )
-from .lookalikes import FindBands, mark_vascular, may_be_vascular
+from .lookalikes import mark_vascular, may_be_vascular
 from .mammogram import Mammogram
-from .model import Model
+from .model import ARTERIES, Model, load_arteries
 from .neighbours import reconsider
 from .progress import Part, Progress, Silent
 from .resampling import resize_mask, sample, sample_at, sample_plateaus_at
-from .settings import Settings
+from .settings import METHOD_SPACING_MM, Settings
 from .splitting import distinct_calcifications, split_touching
-from .vessels import Bands, bands_around
+from .vessels import HALF as HALF_PX
+from .vessels import STEP_PX, arteries_in, halved, on_lattice, where_to_look
 from .working import WorkingBreast, working_breast
 
 VASCULAR_PROBABILITY = 0.06  # of a calcification along a vessel, whatever the threshold on MCs
@@ -85,15 +86,17 @@ def score(
     working = working_breast(mammogram, breast, Part(progress, 0.02, 0.1))
     _require_a_patch(mammogram, working, model)
     candidates = _detect(working, model, settings, Part(progress, 0.1, 0.5))
-    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.98))
+    probability = _segmentate(working, candidates, model, settings, Part(progress, 0.5, 0.95))
     odds_divisor = 1.0
     if _weighs_neighbours(model, settings):
         probability, odds_divisor = reconsider(
             probability, working.values, working.inside, model.neighbourhood, model.outline
         )
+    arteries_px = _find_arteries(working, probability, settings, Part(progress, 0.95, 0.98))
     made_by = (model, settings)
     scores = _on_own_grid(mammogram, breast, working, (candidates, probability), made_by)
-    return replace(scores, odds_divisor=odds_divisor)
+    arteries = tuple(working.own_mm(one, mammogram.spacing_mm) for one in arteries_px)
+    return replace(scores, odds_divisor=odds_divisor, arteries=arteries)
 
 
 def describe(scores: Scores, threshold: float | None = None) -> Findings:
@@ -128,9 +131,7 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
     measured = measure(distinct, on, spacing_mm)
     labels = np.zeros(mask.shape, np.int32)
     labels[box] = distinct
-    calcifications, clusters, vascular = find_groups(
-        labels, measured, spacing_mm, _bands_of(scores, labels)
-    )
+    calcifications, clusters, vascular = find_groups(labels, measured, spacing_mm, scores.arteries)
     return Findings(
         mammogram=mammogram,
         probability=scores.probability,
@@ -160,7 +161,7 @@ def _along_vessels(scores: Scores) -> np.ndarray | None:
     box = window_of(mask, spacing_mm)
     on = Measured(mammogram.pixels, scores.deviation, scores.probability).part(box)
     regions = label_calcifications(mask[box], spacing_mm, min_area_mm2)
-    may_be = may_be_vascular(centroids(regions) * spacing_mm)
+    may_be = may_be_vascular(centroids(regions) * spacing_mm, scores.arteries)
     if not may_be.any():
         return None
     keep(regions, may_be)
@@ -168,24 +169,13 @@ def _along_vessels(scores: Scores) -> np.ndarray | None:
     measured = measure(distinct, on, spacing_mm)
     labels = np.zeros(mask.shape, np.int32)
     labels[box] = distinct
-    marked = mark_vascular(measured, spacing_mm, _bands_of(scores, labels))
+    marked = mark_vascular(measured, spacing_mm, scores.arteries)
     vascular = np.array([mc.vascular > 0 for mc in marked])
     if not vascular.any():
         return None
     keep(distinct, vascular)
     mask[box] = distinct > 0
     return mask
-
-
-def _bands_of(scores: Scores, labels: np.ndarray) -> FindBands:
-    mammogram = scores.mammogram
-
-    def bands(positions_mm: np.ndarray) -> Bands:
-        return bands_around(
-            positions_mm, mammogram.pixels, labels, scores.breast, mammogram.spacing_mm
-        )
-
-    return bands
 
 
 def _require_a_patch(mammogram: Mammogram, working: WorkingBreast, model: Model) -> None:
@@ -205,13 +195,17 @@ def _detect(working: WorkingBreast, model: Model, settings: Settings, progress: 
     work = Work(settings.batch_size, progress, "detector: scanning the breast")
     progress.report(0.0, work.text)
     starts = window_grid(working.inside, side)
-    if settings.evaluation == "windows":
-        scores = score_patches(working.values, starts, network.architecture, network.patches, work)
-    else:
-        scores = score_windows(working.values, starts, network, work)
+    scores = _score_windows(working.values, starts, network, settings, work)
     positive = scores >= settings.detector_threshold
     _log.info("%d of %d windows are candidates", positive.sum(), len(starts))
     return candidate_mask(working.values.shape, starts, positive, side) & working.inside
+
+
+def _score_windows(pixels, starts, network, settings: Settings, work: Work) -> np.ndarray:
+    """(n,) float32 probability of the windows that start there."""
+    if settings.evaluation == "windows":
+        return score_patches(pixels, starts, network.architecture, network.patches, work)
+    return score_windows(pixels, starts, network, work)
 
 
 def _segmentate(
@@ -228,6 +222,29 @@ def _segmentate(
     if settings.evaluation == "windows" or network.shared is None:
         return score_pixels(working.values, candidates, network.architecture, network.patches, work)
     return score_pixels_dense(working.values, candidates, network, work)
+
+
+def _find_arteries(
+    working: WorkingBreast, probability: np.ndarray, settings: Settings, progress: Progress
+) -> list[np.ndarray]:
+    """(n, 2) pixels of the working grid, of each calcified artery that candidates lie near."""
+    regions = label_calcifications(
+        probability >= VASCULAR_PROBABILITY, (METHOD_SPACING_MM,) * 2, settings.min_mc_area_mm2
+    )
+    inside = on_lattice(working.inside)
+    asked = where_to_look(centroids(regions), inside)
+    if not asked.any():
+        return []
+    model = load_arteries()
+    network = open_network(model, ARTERIES, settings.engine, settings.device)
+    work = Work(settings.batch_size, progress, "looking for calcified arteries")
+    progress.report(0.0, work.text)
+    # Padded by half a patch, the square around a place starts at the place itself.
+    seen = np.pad(halved(working.values, working.inside), network.architecture.patch_side // 2)
+    starts = np.argwhere(asked) * (STEP_PX // HALF_PX)
+    answers = np.zeros(asked.shape, np.float32)
+    answers[asked] = _score_windows(seen, starts, network, settings, work)
+    return arteries_in(answers, inside, model.threshold)
 
 
 def _weighs_neighbours(model: Model, settings: Settings) -> bool:

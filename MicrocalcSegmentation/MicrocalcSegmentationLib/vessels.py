@@ -1,86 +1,97 @@
-"""Bright bands in the image, such as an artery with calcium in its walls shows as."""
+"""Calcified arteries in the image, by the answers of the network that knows them.
 
-from dataclasses import dataclass
+The network is shown the breast at 0.1 mm, twice the pixel of the method's two, so that a patch
+of 49 is 5 mm of a vessel, and says whether a calcified artery runs through the patch's middle.
+It is asked every 0.4 mm, and only where calcifications lie that may be plaques. Not part of
+the published method, which names vascular calcifications as work to come.
+"""
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter, label
-from scipy.spatial.distance import pdist
+from scipy.ndimage import binary_dilation, binary_erosion, label, maximum_filter
+from scipy.spatial import KDTree
 
-from .resampling import resize, resize_mask, working_shape
+from .calcifications import joined
+from .settings import METHOD_SPACING_MM
 
-STEP_MM = 0.2  # single plaques run together at this spacing
-SIGMAS_MM = (0.4, 0.7, 1.1)  # of bands 1 to 3 mm wide
-AROUND_MM = 15.0  # what a band is compared with
-RISING, STANDING = 1.5, 2.8  # height over the typical one: of all of a band, of its highest
+HALF = 2  # pixels of 0.05 mm in one of the network's
+STEP_PX = 8  # pixels of 0.05 mm between answers
+STEP_MM = STEP_PX * METHOD_SPACING_MM
+LINK_MM = 5.0  # between neighbours of a chain: plaques come and go along a vessel
+FEWEST_TO_LOOK = 3  # candidates near one another
+AROUND_MM = 8.0  # of a chain of candidates: where the network is asked
+EDGE_MM = 1.6  # the rims of breast and film are long and bright, and no artery by themselves
+GAP_MM = 2.4  # that an artery may have, where it bends or has less calcium
 SHORTEST_MM = 10.0
-TAKEN_OUT_MM, FILLED_MM = 0.15, 0.5  # around a calcification; width of what fills its place
+_DIRECTIONS = np.stack([f(np.arange(16) * np.pi / 16) for f in (np.sin, np.cos)])
 
 
-@dataclass(frozen=True)
-class Bands:
-    """places_mm: (n, 2) points on their middle lines, from the image's first row and column.
+def halved(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The normalised breast at 0.1 mm, float32; 0 where less than half of a pixel is breast."""
+    breast = _summed(inside.view(np.uint8)) >= HALF**2 / 2
+    return _summed(values.astype(np.float32, copy=False)) / np.float32(HALF**2) * breast
 
-    heights: (n,) how far a band stands out there, over the median of all that stands out.
+
+def _summed(values: np.ndarray) -> np.ndarray:
+    """Sums over squares of 2 x 2; a last odd row or column is left out."""
+    rows, cols = (size // HALF * HALF for size in values.shape)
+    # Ten times as fast as a sum over axes of two, and the same to the last bit.
+    by_col = values[:rows, 0:cols:HALF] + values[:rows, 1:cols:HALF]
+    return by_col[0::HALF] + by_col[1::HALF]
+
+
+def on_lattice(values: np.ndarray, pixel_px: int = 1) -> np.ndarray:
+    """(r, c) an image's values where answers are; of pixels of so many times 0.05 mm."""
+    return values[:: STEP_PX // pixel_px, :: STEP_PX // pixel_px]
+
+
+def where_to_look(places_px: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(r, c) bool: which answers are asked for, one for every 8 pixels of 0.05 mm each way.
+
+    places_px: (n, 2) candidates, in such pixels. inside: (r, c) bool, breast (`on_lattice`).
     """
+    near = np.zeros(inside.shape, bool)
+    cells = (places_px // STEP_PX).astype(int)
+    for linked in chains(places_px * METHOD_SPACING_MM, FEWEST_TO_LOOK):
+        near[tuple(np.minimum(cells[linked], np.array(near.shape) - 1).T)] = True
+    if not near.any():
+        return near
+    return maximum_filter(near, 2 * round(AROUND_MM / STEP_MM) + 1) & inside
 
-    places_mm: np.ndarray
-    heights: np.ndarray
 
+def arteries_in(answers: np.ndarray, inside: np.ndarray, threshold: float) -> list[np.ndarray]:
+    """Where calcified arteries run, each (n, 2) pixels of 0.05 mm.
 
-def bands_around(
-    positions_mm: np.ndarray,
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    breast: np.ndarray,
-    spacing_mm: tuple[float, float],
-) -> Bands:
-    """The long bright bands of the breast near the (n, 2) positions.
-
-    The calcifications of the labels are taken out first: a line of bright MCs is no band.
-    Ridges by the Hessian's eigenvalues (Sato et al., Medical Image Analysis 1998), thinned
-    to their middle lines.
+    answers: (r, c) float32, the network's probability where it was asked, 0 elsewhere.
+    inside: (r, c) bool, breast.
     """
-    # Together they take 0.7 s to import, and most mammograms show no vessel.
-    from skimage.filters import apply_hysteresis_threshold, sato
-    from skimage.morphology import skeletonize
-
-    window = _window(positions_mm, pixels.shape, spacing_mm)
-    shape = working_shape(pixels[window].shape, spacing_mm, STEP_MM)
-    inside = resize_mask(breast[window], shape)
-    grey = resize(_without(labels[window] > 0, pixels[window], spacing_mm), shape)
-    sigmas = [sigma / STEP_MM for sigma in SIGMAS_MM]
-    height = np.where(inside, sato(grey, sigmas, black_ridges=False, mode="reflect"), 0)
-    if not (height > 0).any():
-        return Bands(np.zeros((0, 2)), np.zeros(0))
-    height /= np.median(height[height > 0])
-    lines = skeletonize(apply_hysteresis_threshold(height, RISING, STANDING))
-    numbers, count = label(lines, np.ones((3, 3)))
-    long = [number for number in range(1, count + 1) if _reach_mm(numbers == number) >= SHORTEST_MM]
-    places = np.argwhere(np.isin(numbers, long))
-    own = (places + 0.5) * pixels[window].shape / shape - 0.5 + [side.start for side in window]
-    return Bands(own * spacing_mm, height[tuple(places.T)])
+    seen = answers >= threshold
+    if not seen.any():
+        return []
+    within = binary_erosion(inside, iterations=round(EDGE_MM / STEP_MM))
+    grown = binary_dilation(seen, np.ones((3, 3)), round(GAP_MM / STEP_MM / 2))
+    regions, count = label(grown, np.ones((3, 3)))
+    places = np.argwhere(seen)
+    numbers, inner = regions[seen], within[seen]
+    parts = [(places[numbers == one], inner[numbers == one]) for one in range(1, count + 1)]
+    return [
+        part * float(STEP_PX)
+        for part, inner in parts
+        if inner.any() and reach(part[inner]) * STEP_MM >= SHORTEST_MM
+    ]
 
 
-def _without(mask: np.ndarray, pixels: np.ndarray, spacing_mm) -> np.ndarray:
-    """The image with the mean of what is around in place of the mask."""
-    if not mask.any():
-        return pixels
-    out = distance_transform_edt(~mask, sampling=spacing_mm) <= TAKEN_OUT_MM
-    weight = (~out).astype(np.float32)
-    sigmas = [FILLED_MM / mm for mm in spacing_mm]
-    around, share = (gaussian_filter(values, sigmas) for values in (pixels * weight, weight))
-    return np.where(out, around / np.maximum(share, 1e-3), pixels)
+def chains(positions_mm: np.ndarray, fewest: int) -> list[np.ndarray]:
+    """Sets of indices of calcifications, so many or more, linked by steps of at most `LINK_MM`."""
+    count = len(positions_mm)
+    if count < fewest:
+        return []
+    pairs = KDTree(positions_mm).query_pairs(LINK_MM, output_type="ndarray")
+    component = joined(count, *pairs.T)
+    order = np.argsort(component, kind="stable")
+    sets = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
+    return [members for members in sets if len(members) >= fewest]
 
 
-def _window(positions_mm: np.ndarray, shape, spacing_mm) -> tuple[slice, slice]:
-    low, high = positions_mm.min(axis=0) - AROUND_MM, positions_mm.max(axis=0) + AROUND_MM
-    return tuple(
-        slice(max(0, int(first / mm)), min(size, int(last / mm) + 1))
-        for first, last, size, mm in zip(low, high, shape, spacing_mm, strict=True)
-    )
-
-
-def _reach_mm(line: np.ndarray) -> float:
-    """The distance between the ends of a thin line, which may bend."""
-    places = np.argwhere(line)
-    return float(pdist(places).max()) * STEP_MM if len(places) > 1 else 0.0
+def reach(places: np.ndarray) -> float:
+    """The distance between the ends of (n, 2) places: the longest of 16 directions."""
+    return float(np.ptp(places @ _DIRECTIONS, axis=0).max())

@@ -28,6 +28,11 @@ class WorkingBreast:
     inside: np.ndarray
     deviation: np.ndarray
 
+    def own_mm(self, places_px: np.ndarray, spacing_mm: tuple[float, float]) -> np.ndarray:
+        """(n, 2) places of this grid in mm from the image's own first row and column."""
+        own = (places_px + 0.5) * self.own_shape / self.values.shape - 0.5
+        return (own + [side.start for side in self.box]) * spacing_mm
+
 
 def working_breast(
     mammogram: Mammogram, breast: np.ndarray, progress: Progress | None = None

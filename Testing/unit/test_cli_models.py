@@ -15,8 +15,12 @@ def listed(capsys, *argv) -> str:
 def test_the_shipped_models_are_listed_and_one_is_the_default(capsys):
     said = listed(capsys)
     named = [line for line in said.splitlines() if not line.startswith(" ")]
-    assert [line.endswith("(default)") for line in named] == [True, False]
+    assert [line.endswith("(default)") for line in named] == [True, False, False]
+    assert named[-1].startswith("arteries ")
     assert "{" not in said
+    *pairs, arteries = json.loads(listed(capsys, "--json"))["models"]
+    assert all(pair["detector_threshold"] > 0 for pair in pairs)
+    assert arteries["detector_threshold"] is None
 
 
 def test_a_model_of_ones_own_is_described_with_its_figures(capsys, tmp_path):
@@ -36,6 +40,8 @@ def test_a_model_of_ones_own_is_described_with_its_figures(capsys, tmp_path):
 def test_a_name_that_is_no_model_is_refused(capsys):
     assert main(["models", "nope"]) == 1
     assert "nope: no such model" in capsys.readouterr().err
+    assert main(["models", "arteries"]) == 1
+    assert "holds no detector and no segmentator" in capsys.readouterr().err
 
 
 def test_figures_in_another_shape_are_listed_as_they_are(capsys, tmp_path):

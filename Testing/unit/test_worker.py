@@ -95,6 +95,10 @@ def test_the_worker_gives_what_the_library_gives(worker, mammogram):
     assert (cluster.count, cluster.area_mm2) == (other.count, other.area_mm2)
     assert findings.settings == expected.settings
     assert findings.odds_divisor == scored.scores.odds_divisor == 2.0
+    assert [one.tolist() for one in scored.scores.arteries] == [
+        [[0.1, 2.5], [3, 4.7]],
+        [[7, 1 / 3]],
+    ]
     assert any(one.kind == "progress" for one in seen) or len(seen) == 1
 
 

@@ -11,7 +11,8 @@ SUMMARY = "list the models that come with the program, or describe your own"
 DESCRIPTION = """\
 List the models that come with the program, or those given: name, version, both networks'
 patch side N and padding, thresholds, what other thresholds would give, the figures of its
-manifest, and where its card lies.
+manifest, and where its card lies. Last comes `arteries`, the network that tells where calcified
+arteries run, whatever the pair.
 
 With --write-onnx, write the ONNX graphs of a model's weights into its folder, and their
 digests into its manifest: for a model made before there were any. `microcalc train` does
@@ -37,13 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the models asked for, or every shipped one, or write the graphs of one."""
-    from ..model import DEFAULT_MODEL, load_model, shipped_models, write_graphs
+    from ..model import DEFAULT_MODEL, load_arteries, load_model, shipped_models, write_graphs
 
     if args.write_onnx:
         model = write_graphs(load_model(args.write_onnx))
         say(f"{model.folder}: {', '.join(n for n in model.digests if n.endswith('.onnx'))}")
         return 0
     models = [load_model(name) for name in args.models or shipped_models()]
+    if not args.models:
+        models.append(load_arteries())
     if args.json:
         say(json.dumps({"models": [_entry(model) for model in models]}, indent=2))
         return 0
@@ -57,7 +60,9 @@ def _describe(entry: dict, remark: str) -> None:
     say(f"{entry['name']} {entry['version']}{remark}")
     for which, network in entry["networks"].items():
         say(f"  {which}: N {network['patch_side']}, padding {network['padding']}")
-    say(f"  threshold {entry['threshold']:g}, detector {entry['detector_threshold']:g}")
+    passes = entry["detector_threshold"]
+    detector = "" if passes is None else f", detector {passes:g}"
+    say(f"  threshold {entry['threshold']:g}{detector}")
     if entry["operating_points"]:
         say("  other thresholds, on simulated MCs of validation:")
     for point in entry["operating_points"][4::5]:
@@ -88,7 +93,9 @@ def _entry(model) -> dict:
             for which, network in model.architectures.items()
         },
         "threshold": model.threshold,
-        "detector_threshold": model.detector_threshold,
+        "detector_threshold": model.detector_threshold
+        if "detector" in model.architectures
+        else None,
         "operating_points": [asdict(point) for point in model.operating_points],
         "figures": model.figures,
         "card": str(model.folder / CARD),

@@ -7,9 +7,9 @@ from . import options
 from .terminal import progress_on_stderr, say
 
 NAME = "train"
-SUMMARY = "train a detector and a segmentator"
+SUMMARY = "train a detector and a segmentator, or the network that knows arteries"
 DESCRIPTION = """\
-Train the networks, in one of two ways.
+Train the networks. A pair is made in one of two ways.
 
 `microcalc train detector` and `microcalc train segmentator` learn from a sample database
 (see `microcalc samples`), as the method does: minibatches of patches drawn at random, as
@@ -21,6 +21,10 @@ and card.md.
 microcalcifications, half of them on real film with --film-tiles. The pair that is shipped
 was made so.
 
+`microcalc train arteries` trains the network that tells where calcified arteries run, so that
+vascular calcifications are reported as such, whatever the pair: on sheets too, with
+simulated vessels.
+
 Checkpoints are kept in --work: the same command, given again after an interruption of any
 kind, goes on where it stopped. `tensorboard --logdir DIR.work` shows the curves."""
 EXAMPLES = """\
@@ -28,6 +32,7 @@ examples:
   microcalc train detector --samples samples.sqlite --output my-model
   microcalc train segmentator --samples samples.sqlite --output my-model --padding same
   microcalc train --output my-model --film-tiles cbis_film_tiles --seed 3
+  microcalc train arteries --output arteries --film-tiles cbis_film_tiles --seed 3
   microcalc train --output without-film --work my-model.work --seed 3 --kinds digital
   microcalc train --output better --start eleventh --seed 10 --steps 0,2400
   microcalc train --output try --sheets 8 --validation-sheets 2 --sparse-sheets 4 --steps 20,20"""
@@ -39,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "network",
         nargs="?",
-        choices=("detector", "segmentator"),
-        help="which to train on --samples; none trains both on sheets",
+        choices=("detector", "segmentator", "arteries"),
+        help="which to train: detector or segmentator on --samples, or arteries, alone; none "
+        "trains a pair on sheets",
     )
     options.add_output(parser, None, "the model's folder; its name becomes the model's")
     parser.add_argument(
@@ -61,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps",
         type=_two_counts,
         metavar="N[,M]",
-        help="minibatches at most (default: 40000); on sheets, of detector and segmentator "
-        "(default: 2500,5000; half an hour or more of one core), "
+        help="minibatches at most (default: 40000; of arteries 6000); on sheets, of detector and "
+        "segmentator (default: 2500,5000; half an hour or more of one core), "
         "0 to leave one as --start has it; 0,0 leaves all but where a calcification is drawn to "
         "end, which is learnt anew",
     )
@@ -122,21 +128,18 @@ def _add_sheets(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sheets",
         type=options.positive_count,
-        default=420,
         metavar="N",
-        help="images to learn from (default: 420)",
+        help="images to learn from (default: 420; of arteries 1000)",
     )
     group.add_argument(
         "--validation-sheets",
         type=options.positive_count,
-        default=40,
         metavar="N",
-        help="images to check on (default: 40)",
+        help="images to check on (default: 40; of arteries 80)",
     )
     group.add_argument(
         "--sparse-sheets",
         type=options.positive_count,
-        default=160,
         metavar="N",
         help="images with few MCs or none, to weigh neighbours and to choose thresholds by "
         "(default: 160)",
@@ -144,12 +147,14 @@ def _add_sheets(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train one network on a database, or the pair on sheets."""
+    """Train one network on a database, the pair on sheets, or the one that knows arteries."""
     from ..batch import check_writable
     from ..freed_memory import keep_freed_memory
 
-    if (args.network is None) != (args.samples is None):
+    if (args.network in ("detector", "segmentator")) != (args.samples is not None):
         args.wrong_usage("give detector or segmentator, and --samples, together")
+    if args.network == "arteries" and (args.start or args.kinds or args.sparse_sheets):
+        args.wrong_usage("arteries are learnt from nothing, from sheets of every kind")
     if 0 in (args.steps or ()) and (args.network or args.start is None):
         args.wrong_usage("--steps: 0 keeps a network of --start, and of a pair on sheets alone")
     output = args.output.resolve()
@@ -157,7 +162,8 @@ def run(args: argparse.Namespace) -> int:
     for folder in (output, args.work):
         check_writable(folder)
     keep_freed_memory()
-    model = _on_sheets(args, output) if args.network is None else _on_samples(args, output)
+    train = {None: _on_sheets, "arteries": _arteries}.get(args.network, _on_samples)
+    model = train(args, output)
     if not args.quiet:
         _tell(args, model)
     return 0
@@ -190,20 +196,41 @@ def _on_sheets(args: argparse.Namespace, output: Path):
         name=output.name,
         version=args.model_version,
         seed=args.seed,
-        sheets=args.sheets,
-        validation_sheets=args.validation_sheets,
-        sparse_sheets=args.sparse_sheets,
-        film_tiles=None if args.film_tiles is None else str(args.film_tiles),
         kinds=KINDS if args.kinds is None else args.kinds,
-        digital_backgrounds=(
-            None if args.digital_backgrounds is None else str(args.digital_backgrounds)
-        ),
         detector_steps=steps[0],
         segmentator_steps=steps[1],
         start=args.start,
+        **_given(args, "sheets", "validation_sheets", "sparse_sheets"),
+        **_tissue(args),
     )
     with progress_on_stderr(args.quiet) as progress:
         return train_pair(recipe, output, args.work, progress)
+
+
+def _arteries(args: argparse.Namespace, output: Path):
+    from ..training.arteries import ArteryRecipe, train_arteries
+
+    steps = {} if args.steps is None else {"steps": args.steps[0]}
+    recipe = ArteryRecipe(
+        version=args.model_version,
+        seed=args.seed,
+        **steps,
+        **_given(args, "sheets", "validation_sheets"),
+        **_tissue(args),
+    )
+    with progress_on_stderr(args.quiet) as progress:
+        return train_arteries(recipe, output, args.work, progress)
+
+
+def _given(args: argparse.Namespace, *names: str) -> dict:
+    """The arguments that were given; a recipe has its own for the others."""
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def _tissue(args: argparse.Namespace) -> dict:
+    return {
+        name: str(getattr(args, name)) for name in _given(args, "film_tiles", "digital_backgrounds")
+    }
 
 
 def _tell(args: argparse.Namespace, model) -> None:
@@ -211,7 +238,8 @@ def _tell(args: argparse.Namespace, model) -> None:
         other = "segmentator" if args.network == "detector" else "detector"
         say(f"the {args.network} is trained; train the {other} with the same --output and --work")
         return
-    say(f"{model.folder}: threshold {model.threshold:g}, detector {model.detector_threshold:g}")
+    detector = "" if args.network == "arteries" else f", detector {model.detector_threshold:g}"
+    say(f"{model.folder}: threshold {model.threshold:g}{detector}")
     for data, figures in model.figures.items():
         say(data)
         for name, value in figures.items():

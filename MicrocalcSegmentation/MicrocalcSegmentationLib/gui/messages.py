@@ -58,6 +58,7 @@ def store_scores(scores: Scores, block: Block) -> dict:
         "model_version": scores.model_version,
         "settings": asdict(scores.settings),
         "odds_divisor": scores.odds_divisor,
+        "arteries": [artery.tolist() for artery in scores.arteries],
     }
 
 
@@ -73,6 +74,7 @@ def unpack_scores(packed: dict, mammogram: Mammogram, block: Block) -> Scores:
         model_version=packed["model_version"],
         settings=Settings(**packed["settings"]),
         odds_divisor=packed["odds_divisor"],
+        arteries=tuple(np.array(places) for places in packed["arteries"]),
     )
 
 

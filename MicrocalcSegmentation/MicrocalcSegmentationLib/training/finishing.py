@@ -1,8 +1,6 @@
 """From two trained networks to a model folder: thresholds, figures, manifest, card."""
 
 import json
-import platform
-import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -10,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
 from ..errors import InputError
 from ..model import NETWORKS, Model, read_weights, save_model, write_weights
 from ..networks import Architecture, build
 from ..progress import Part, Progress
+from . import libraries
 from .card import write_card
 from .learning import Course, Learned, learn
 from .minibatches import SHARES, Minibatches, Plan
@@ -192,20 +190,7 @@ def _learnt_from(samples: Samples, plan: Plan) -> dict:
         },
         "measured on": f"validation patches ({', '.join(sources)})",
         "augmentation": asdict(Plan(plan.network, plan.architecture).augmentation),
-        "libraries": _libraries(),
-    }
-
-
-def _libraries() -> dict[str, str]:
-    import keras
-
-    backend = keras.backend.backend()
-    return {
-        "microcalc-segmentation": __version__,
-        "keras": keras.__version__,
-        "backend": f"{backend} {sys.modules[backend].__version__}",
-        "numpy": np.__version__,
-        "python": platform.python_version(),
+        "libraries": libraries.versions(),
     }
 
 

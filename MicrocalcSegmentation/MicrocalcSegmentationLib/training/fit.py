@@ -63,7 +63,11 @@ class Target:
     known: np.ndarray
 
 
-POSITIVE_SHARE = {"detector": 1.0, "segmentator": 0.5}  # positives' weight over negatives'
+POSITIVE_SHARE = {
+    "detector": 1.0,
+    "segmentator": 0.5,
+    "arteries": 1.0,
+}  # positives' weight over negatives'
 
 
 def detector_target(sheet: Sheet, side: int) -> Target:
@@ -97,9 +101,21 @@ def segmentator_target(sheet: Sheet, side: int) -> Target:
     return Target(positive, weight.astype(np.float16), scaled, sheet.labels != IGNORED)
 
 
+ON_ARTERY_PX, BESIDE_ARTERY_PX = 3, 15  # of 0.1 mm: to each side, on it; neither on it nor off it
+
+
+def artery_target(sheet: Sheet, side: int) -> Target:
+    """Positive where a calcified artery runs through the middle of the patch."""
+    artery = sheet.labels == MC
+    positive = maximum_filter(artery, 2 * ON_ARTERY_PX + 1)
+    beside = maximum_filter(sheet.labels != BACKGROUND, 2 * BESIDE_ARTERY_PX + 1)
+    return Target(positive, np.ones(artery.shape, np.float16), positive, positive | ~beside)
+
+
 TARGETS: dict[str, Callable[[Sheet, int], Target]] = {
     "detector": detector_target,
     "segmentator": segmentator_target,
+    "arteries": artery_target,
 }
 
 

@@ -4,16 +4,16 @@ import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, ModelError
+from ..errors import InputError
 from ..model import NETWORKS, Model, load_model, read_weights, save_model, write_weights
 from ..neighbours import reconsider
 from ..networks import Architecture, build
 from ..progress import Part, Progress
+from . import libraries
 from .card import write_card
 from .fit import UNITS, Schedule, Tiles, fit
 from .neighbour_weights import fit_neighbourhood
@@ -21,7 +21,7 @@ from .operating_points import calibrate, choose_threshold, operating_points
 from .outline_weights import fit_outline
 from .pool import Wanted, fill_pool, load_sheet
 from .sheets import KINDS, Sheet
-from .tissue import RealTissue, training_backgrounds, training_tiles
+from .tissue import RealTissue, real_tissue
 from .windows_passed import Detector, choose_detector_threshold
 
 # Sheets to check on never share a seed with those to learn from.
@@ -79,13 +79,8 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
         raise InputError(
             f"kinds of sheets are {' and '.join(KINDS)}, not {', '.join(recipe.kinds) or 'none'}"
         )
-    for library in ("keras", "onnx"):  # or an hour's work would be for nothing
-        if find_spec(library) is None:
-            raise ModelError(
-                f"training needs {library}, which is not installed; "
-                "run: pip install 'microcalc-segmentation[cpu]'"
-            )
-    real = _real_tissue(recipe)
+    libraries.require()
+    real = real_tissue(recipe.film_tiles, recipe.digital_backgrounds)
     if start is not None and not (recipe.detector_steps or recipe.segmentator_steps):
         return _outlined_anew(recipe, start, output, work_folder, real, progress)
     learnt, held, sparse = _sheets(recipe, work_folder, real, Part(progress, 0.0, 0.2))
@@ -179,7 +174,7 @@ def _sheets(
     wanted = [
         Wanted(first, recipe.sheets, kinds=kinds),
         _validation(recipe),
-        Wanted(SPARSE_SEEDS_FROM + first, recipe.sparse_sheets, crowded=False, kinds=kinds),
+        Wanted(SPARSE_SEEDS_FROM + first, recipe.sparse_sheets, "sparse", kinds=kinds),
     ]
     return _loaded(folder, wanted, real, progress)
 
@@ -192,14 +187,6 @@ def _validation(recipe: Recipe) -> Wanted:
 def _loaded(folder: Path, wanted: list[Wanted], real: RealTissue, progress):
     files = fill_pool(folder, wanted, real, progress)
     return tuple([load_sheet(path) for path in paths] for paths in files)
-
-
-def _real_tissue(recipe: Recipe) -> RealTissue:
-    film, digital = recipe.film_tiles, recipe.digital_backgrounds
-    return RealTissue(
-        training_tiles(Path(film)) if film else (),
-        training_backgrounds(Path(digital)) if digital else (),
-    )
 
 
 def _common_architecture(start: Model) -> Architecture:

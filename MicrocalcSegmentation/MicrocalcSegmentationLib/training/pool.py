@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -11,20 +12,28 @@ import numpy as np
 
 from ..freed_memory import keep_freed_memory
 from ..progress import Progress
+from .artery_sheets import make_artery_sheet
 from .sheets import KINDS, Sheet, kind_of, make_sheet
 from .tissue import RealTissue
+
+MAKERS = {
+    "crowded": make_sheet,
+    "sparse": partial(make_sheet, crowded=False),
+    "arteries": make_artery_sheet,
+}
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Sheets of so many seeds from the first one, crowded with MCs or with few.
+    """Sheets of so many seeds from the first one.
 
-    kinds: those of other kinds are left out.
+    of: one of `MAKERS`: crowded with MCs, with few, or of arteries. kinds: sheets of other
+    kinds are left out.
     """
 
     first_seed: int
     count: int
-    crowded: bool = True
+    of: str = "crowded"
     kinds: tuple[str, ...] = KINDS
 
     @property
@@ -40,7 +49,7 @@ def fill_pool(
     """Make the wanted sheets that the folder lacks; return all their files, of each wish."""
     folder.mkdir(parents=True, exist_ok=True)
     orders = [
-        [(folder / f"sheet-{seed:08d}.npz", seed, wish.crowded) for seed in wish.seeds]
+        [(folder / f"sheet-{seed:08d}.npz", seed, wish.of) for seed in wish.seeds]
         for wish in wanted
     ]
     missing = [order for wish in orders for order in wish if not order[0].exists()]
@@ -63,8 +72,8 @@ def load_sheet(path: Path) -> Sheet:
         return Sheet(stored["pixels"], stored["labels"])
 
 
-def _make_one(path: Path, seed: int, crowded: bool, real: RealTissue) -> None:
-    sheet = make_sheet(seed, real, crowded)
+def _make_one(path: Path, seed: int, of: str, real: RealTissue) -> None:
+    sheet = MAKERS[of](seed, real)
     beside = path.with_suffix(".part")
     with beside.open("wb") as file:
         np.savez(file, pixels=sheet.pixels, labels=sheet.labels)

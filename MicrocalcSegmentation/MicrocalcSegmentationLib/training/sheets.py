@@ -7,6 +7,7 @@ Its tissue is simulated, or real and without annotated calcifications.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -72,8 +73,31 @@ def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) 
     both of real tiles where there are any; three of ten are pieces of real digital mammograms
     where there are any; the rest is simulated.
     """
-    real = real or RealTissue()
     rng = np.random.default_rng(seed)
+    ground, film, is_real = ground_of(real or RealTissue(), rng)
+    tissue, inside, spacing = ground.pixels, ground.inside, ground.spacing_mm
+    how = CROWDED if crowded else SPARSE
+    placed = calcifications_for(tissue.shape, spacing, how, rng)
+    inserted = insert(ground, placed, rng)
+    pixels = with_artefacts(inserted, inside, spacing, film, rng)
+    labels = _labels(inserted, working_shape(tissue.shape, (spacing, spacing)))
+    if is_real:
+        dots = doubtful_dots(normalised(tissue, inside, spacing), film)
+        labels[dots & (labels != MC)] = IGNORED
+    values = normalised(pixels, inside, spacing)
+    return Sheet(square(values).astype(np.float16), square(labels))
+
+
+class Drawn(NamedTuple):
+    """Tissue to insert into, whether as film shows it, and whether it is real."""
+
+    ground: Ground
+    film: bool
+    is_real: bool
+
+
+def ground_of(real: RealTissue, rng) -> Drawn:
+    """A square of tissue without calcifications of ours, drawn as `make_sheet` says."""
     kind = rng.random()
     film, smoothed = kind < _FILM, _FILM <= kind < _FILM + _SMOOTHED_FILM
     spacing = float(rng.choice(FILM_SPACINGS_MM if film else DIGITAL_SPACINGS_MM))
@@ -90,17 +114,8 @@ def make_sheet(seed: int, real: RealTissue | None = None, crowded: bool = True) 
         tissue, inside = _simulated_tissue(spacing, film, rng)
     if film and rng.random() < 0.3:
         tissue = acquisition.noisy(tissue, spacing, rng.uniform(0.2, 1.0), rng)
-    how = CROWDED if crowded else SPARSE
-    placed = [] if rng.random() < how.without else _calcifications(tissue.shape, spacing, how, rng)
     unsharp_mm = UNSHARP_MM if film else DIGITAL_UNSHARP_MM
-    inserted = insert(Ground(tissue, inside, spacing, unsharp_mm=unsharp_mm), placed, rng)
-    pixels = _with_artefacts(inserted, inside, spacing, film, rng)
-    labels = _labels(inserted, working_shape(tissue.shape, (spacing, spacing)))
-    if is_real:
-        dots = doubtful_dots(_normalised(tissue, inside, spacing), film)
-        labels[dots & (labels != MC)] = IGNORED
-    values = _normalised(pixels, inside, spacing)
-    return Sheet(_square(values).astype(np.float16), _square(labels))
+    return Drawn(Ground(tissue, inside, spacing, unsharp_mm=unsharp_mm), film, is_real)
 
 
 def _film_tissue(tiles: Sequence[Path], rng) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +194,7 @@ def _corner_with_breast(inside: np.ndarray, side_mm: float, rng) -> tuple[float,
 
 
 @dataclass(frozen=True)
-class _Crowding:
+class Crowding:
     """without: share of sheets without any MC. singles, benign: how many of them, on the
     average. clusters: from so many to fewer than so many. vascular: share of sheets with one.
     """
@@ -191,12 +206,14 @@ class _Crowding:
     vascular: float
 
 
-CROWDED = _Crowding(0.15, 8, (2, 9), 1.5, 0.2)
-SPARSE = _Crowding(0.4, 2, (1, 3), 0.3, 0.05)
+CROWDED = Crowding(0.15, 8, (2, 9), 1.5, 0.2)
+SPARSE = Crowding(0.4, 2, (1, 3), 0.3, 0.05)
 
 
-def _calcifications(shape, spacing: float, how: _Crowding, rng) -> list[calcifications.Placed]:
+def calcifications_for(shape, spacing: float, how: Crowding, rng) -> list[calcifications.Placed]:
     """MCs, far more crowded than in a patient or nearly so, and look-alikes of every kind."""
+    if rng.random() < how.without:
+        return []
 
     def anywhere() -> np.ndarray:
         return rng.uniform(0.05, 0.95, 2) * shape
@@ -216,7 +233,8 @@ def _calcifications(shape, spacing: float, how: _Crowding, rng) -> list[calcific
     return placed
 
 
-def _with_artefacts(inserted: Inserted, inside, spacing: float, film: bool, rng) -> np.ndarray:
+def with_artefacts(inserted: Inserted, inside, spacing: float, film: bool, rng) -> np.ndarray:
+    """Hot pixels, damage to a film, beads, and the sharpening that some units do."""
     pixels, deviation = inserted.pixels, inserted.deviation
     pixels = acquisition.hot_pixels(pixels, deviation, rng.poisson(8 if film else 1), rng)
     if film and rng.random() < 0.45:
@@ -228,7 +246,8 @@ def _with_artefacts(inserted: Inserted, inside, spacing: float, film: bool, rng)
     return pixels
 
 
-def _normalised(pixels: np.ndarray, inside: np.ndarray, spacing: float) -> np.ndarray:
+def normalised(pixels: np.ndarray, inside: np.ndarray, spacing: float) -> np.ndarray:
+    """As the networks see it, at 0.05 mm."""
     shape = working_shape(pixels.shape, (spacing, spacing))
     method = (METHOD_SPACING_MM, METHOD_SPACING_MM)
     return normalise(resize(pixels, shape), resize_mask(inside, shape), method).values
@@ -244,6 +263,7 @@ def _labels(inserted: Inserted, shape: tuple[int, int]) -> np.ndarray:
     return labels.astype(np.uint8)
 
 
-def _square(values: np.ndarray) -> np.ndarray:
+def square(values: np.ndarray) -> np.ndarray:
+    """The first `SHEET_PX` rows and columns, filled up with 0."""
     short = [max(0, SHEET_PX - size) for size in values.shape]
     return np.pad(values, [(0, short[0]), (0, short[1])])[:SHEET_PX, :SHEET_PX]

@@ -25,6 +25,17 @@ class RealTissue:
     digital: tuple[Path, ...] = ()
 
 
+def real_tissue(film_tiles: str | None, digital_backgrounds: str | None) -> RealTissue:
+    """What training may use of the two folders; of none where None is given.
+
+    Raises InputError as the two functions below do.
+    """
+    return RealTissue(
+        training_tiles(Path(film_tiles)) if film_tiles else (),
+        training_backgrounds(Path(digital_backgrounds)) if digital_backgrounds else (),
+    )
+
+
 def training_backgrounds(folder: Path) -> tuple[Path, ...]:
     """The digital mammograms in a folder that training may use, by their names.
 

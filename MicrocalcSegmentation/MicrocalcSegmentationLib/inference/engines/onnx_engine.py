@@ -8,7 +8,7 @@ import numpy as np
 
 from ...bands import cores
 from ...errors import InputError, ModelError
-from ...model import Model, onnx_name
+from ...model import Model, onnx_name, shared_form
 from ..network import Network, pixels_within_budget
 from .memory import OutOfMemory, is_out_of_memory
 
@@ -57,7 +57,7 @@ def open_network(model: Model, which: str, device: str, lanes: int | None = None
     step = architecture.shared_step(which)
     if step is None:
         return Network(architecture, patches)
-    session = _opened(model, onnx_name(which, "shared"), device, threads)
+    session = _opened(model, onnx_name(which, shared_form(architecture, step)), device, threads)
     seen = architecture.seen_side
 
     def shared(pixels):
