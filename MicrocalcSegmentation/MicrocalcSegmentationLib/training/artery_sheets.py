@@ -66,13 +66,15 @@ def _vessels(rng) -> list[tuple[bool, tuple[float, float]]]:
     """Which vessels a sheet has: whether calcified, and how far they stand out."""
     arteries = rng.integers(1, _MOST_ARTERIES + 1) if rng.random() < _WITH_ARTERIES else 0
     others = rng.integers(1, _MOST_VESSELS + 1) if rng.random() < _WITH_VESSELS else 0
-    return [(True, _ARTERY_DEVIATIONS)] * int(arteries) + [(False, _VESSEL_DEVIATIONS)] * int(
-        others
-    )
+    calcified = [(True, _ARTERY_DEVIATIONS)] * int(arteries)
+    return calcified + [(False, _VESSEL_DEVIATIONS)] * int(others)
 
 
 def _scan_lines(shape: tuple[int, int], rng) -> np.ndarray:
-    """(rows, cols) or less, to be broadcast: lines that a scanner left along one side."""
+    """(rows, 1) or (1, cols) float32: lines that a scanner left, in local deviations.
+
+    Half of them are a pair, as the edges of a vessel are.
+    """
     axis = int(rng.integers(2))
     lines = np.zeros(shape[axis], np.float32)
     for _ in range(rng.poisson(_SCAN_LINES)):
