@@ -7,23 +7,34 @@ import pytest
 from MicrocalcSegmentationLib.cli import main
 from MicrocalcSegmentationLib.errors import InputError
 from MicrocalcSegmentationLib.evaluation.patients import patient_of
-from MicrocalcSegmentationLib.evaluation.survey import Place, Surveyed, rates, read_places, survey
+from MicrocalcSegmentationLib.evaluation.survey import (
+    AtPlace,
+    Place,
+    Surveyed,
+    rates,
+    read_places,
+    survey,
+)
 
 
-def found(name, boxes, shape=(400, 400), spacing=0.1):
-    """What `survey` reads of findings: bounding boxes of clusters on a breast of 16 cm2."""
+def found(name, boxes, vascular=(), shape=(400, 400), spacing=0.1):
+    """What `survey` reads of findings: bounding boxes of groups on a breast of 16 cm2."""
     mammogram = SimpleNamespace(
         source=SimpleNamespace(name=name),
         spacing_mm=(spacing, spacing),
         pixel_area_mm2=spacing**2,
     )
-    clusters = [
-        SimpleNamespace(row_min=top, row_max=bottom, col_min=left, col_max=right)
-        for top, bottom, left, right in boxes
-    ]
+    clusters, along = (
+        [
+            SimpleNamespace(row_min=top, row_max=bottom, col_min=left, col_max=right)
+            for top, bottom, left, right in of
+        ]
+        for of in (boxes, vascular)
+    )
     return SimpleNamespace(
         mammogram=mammogram,
         clusters=clusters,
+        vascular=along,
         calcifications=[None] * 7,
         breast=np.ones(shape, bool),
     )
@@ -32,26 +43,30 @@ def found(name, boxes, shape=(400, 400), spacing=0.1):
 def test_a_cluster_at_a_place_is_no_mark_elsewhere():
     places = [Place("a.png", 119, 150, "fine"), Place("b.png", 0, 0, "fine")]
     seen = survey(found("a.png", [(40, 100, 100, 200), (300, 350, 300, 350)]), places)
-    assert seen.at_places == (("fine", True),)
+    assert seen.at_places == (("fine", True, False),)
     assert (seen.clusters, seen.elsewhere, seen.breast_cm2) == (2, 1, pytest.approx(16))
 
 
 @pytest.mark.parametrize(("row", "marked"), [(120, True), (121, False)])
 def test_a_place_is_at_a_cluster_up_to_2_mm_from_its_box(row, marked):
     seen = survey(found("a", [(40, 100, 100, 200)]), [Place("a", row, 150, "fine")])
-    assert seen.at_places == (("fine", marked),)
+    assert seen.at_places == (("fine", marked, False),)
 
 
 def test_without_marks_every_place_is_missed():
     seen = survey(found("a", []), [Place("a", 5, 5, "fine")])
-    assert seen.at_places == (("fine", False),)
+    assert seen.at_places == (("fine", False, False),)
     assert seen.elsewhere == 0
 
 
 def test_rates_are_sums_over_images_with_intervals_over_patients():
-    one = Surveyed("a", "P1", 100.0, 50, 3, (("fine", True), ("fibre", False)), 2)
+    one = Surveyed(
+        "a", "P1", 100.0, 50, 3, (AtPlace("fine", True, False), AtPlace("fibre", False, False)), 2
+    )
     others = [
-        replace(one, image="b", patient="P2", elsewhere=0, at_places=(("fine", False),)),
+        replace(
+            one, image="b", patient="P2", elsewhere=0, at_places=(AtPlace("fine", False, False),)
+        ),
         replace(one, image="c", patient="P3", elsewhere=1, at_places=()),
     ]
     figures = rates([one, *others])
@@ -62,6 +77,19 @@ def test_rates_are_sums_over_images_with_intervals_over_patients():
     assert fine.value == 0.5
     assert fine.low <= 0.5 <= fine.high
     assert figures["places of kind fibre marked as a cluster, of 1"].value == 0
+
+
+def test_what_is_reported_as_vascular_is_told_apart_from_clusters():
+    places = [Place("a", 50, 50, "vascular"), Place("a", 350, 350, "vascular")]
+    seen = survey(found("a", [(300, 390, 300, 390)], [(40, 100, 10, 200)]), places)
+    assert seen.at_places == (("vascular", False, True), ("vascular", True, False))
+    assert (seen.clusters, seen.elsewhere, seen.vascular) == (1, 0, 1)
+    figures = rates([seen])
+    assert figures["places of kind vascular marked as a cluster, of 2"].value == 0.5
+    assert figures["places of kind vascular reported as vascular, of 2"].value == 0.5
+    none = rates([survey(found("a", []), [places[0], Place("a", 5, 5, "fine")])])
+    assert none["places of kind vascular reported as vascular, of 1"].value == 0
+    assert not any("fine reported" in label for label in none)
 
 
 def test_one_patient_has_no_interval():

@@ -119,14 +119,21 @@ def _tell(args: argparse.Namespace, surveyed: list, refused: list[str]) -> None:
         say(text)
         return
     for one in surveyed:
-        places = ", ".join(f"{kind} {'marked' if hit else '-'}" for kind, hit in one.at_places)
+        places = ", ".join(f"{place.kind} {_said_of(place)}" for place in one.at_places)
         say(
             f"{one.image}: {one.calcifications} MCs, {one.clusters} clusters"
+            + (f", {one.vascular} along vessels" if one.vascular else "")
             + (f"; {places}" if places else "")
         )
     for label, rate in found.items():
         bounds = f" [{rate.low:.3g}, {rate.high:.3g}]" if rate.low is not None else ""
         say(f"{label}: {rate.value:.3g}{bounds}")
+
+
+def _said_of(place) -> str:
+    if place.cluster:
+        return "marked"
+    return "reported as vascular" if place.vascular else "-"
 
 
 def _write(text: str, path: Path) -> None:

@@ -3,11 +3,12 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
-from ..findings import Findings
+from ..findings import VASCULAR, Cluster, Findings
 from .intervals import interval, resampling_weights
 from .patients import patient_of
 
@@ -24,12 +25,20 @@ class Place:
     kind: str
 
 
+class AtPlace(NamedTuple):
+    """Whether a marked cluster, and whether a vascular group, is at a place of this kind."""
+
+    kind: str
+    cluster: bool
+    vascular: bool
+
+
 @dataclass(frozen=True)
 class Surveyed:
     """What was marked on one image.
 
-    patient: images of one patient share it. at_places: for each of the image's places
-    its kind, and whether a marked cluster is there. elsewhere: clusters at no place.
+    patient: images of one patient share it. at_places: of each of the image's places.
+    elsewhere: clusters at no place. vascular: groups along vessels.
     """
 
     image: str
@@ -37,8 +46,9 @@ class Surveyed:
     breast_cm2: float
     calcifications: int
     clusters: int
-    at_places: tuple[tuple[str, bool], ...]
+    at_places: tuple[AtPlace, ...]
     elsewhere: int
+    vascular: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,25 +86,32 @@ def survey(findings: Findings, places: list[Place]) -> Surveyed:
     """Compare what was marked on one image with the places of that image."""
     name = findings.mammogram.source.name
     here = [place for place in places if place.image == name]
-    boxes = [
-        (cluster.row_min, cluster.row_max, cluster.col_min, cluster.col_max)
-        for cluster in findings.clusters
-    ]
-    reach = [NEAR_MM / spacing for spacing in findings.mammogram.spacing_mm]
-    near = np.array(
-        [[_within(place, box, reach) for box in boxes] for place in here], bool
-    ).reshape(len(here), len(boxes))
+    near, along = (
+        _near(here, groups, findings) for groups in (findings.clusters, findings.vascular)
+    )
     return Surveyed(
         image=name,
         patient=patient_of(name),
         breast_cm2=float(findings.breast.sum()) * findings.mammogram.pixel_area_mm2 / 100,
         calcifications=len(findings.calcifications),
-        clusters=len(boxes),
+        clusters=len(findings.clusters),
         at_places=tuple(
-            (place.kind, bool(hit)) for place, hit in zip(here, near.any(axis=1), strict=True)
+            AtPlace(place.kind, bool(cluster), bool(vascular))
+            for place, cluster, vascular in zip(
+                here, near.any(axis=1), along.any(axis=1), strict=True
+            )
         ),
         elsewhere=int((~near.any(axis=0)).sum()),
+        vascular=len(findings.vascular),
     )
+
+
+def _near(places: list[Place], groups: tuple[Cluster, ...], findings: Findings) -> np.ndarray:
+    """(places, groups) bool: which lie at which."""
+    reach = [NEAR_MM / spacing for spacing in findings.mammogram.spacing_mm]
+    boxes = [(one.row_min, one.row_max, one.col_min, one.col_max) for one in groups]
+    near = [[_within(place, box, reach) for box in boxes] for place in places]
+    return np.array(near, bool).reshape(len(places), len(groups))
 
 
 def _within(place: Place, box, reach) -> bool:
@@ -117,11 +134,16 @@ def rates(surveyed: list[Surveyed]) -> dict[str, Rate]:
         "clusters at no known place, per 100 cm2": _rate(100 * elsewhere, area, patients),
         "MCs marked, per cm2": _rate(mcs, area, patients),
     }
-    for kind in sorted({kind for one in surveyed for kind, _ in one.at_places}):
-        hits = [sum(hit for k, hit in one.at_places if k == kind) for one in surveyed]
-        seen = [sum(k == kind for k, _ in one.at_places) for one in surveyed]
-        label = f"places of kind {kind} marked as a cluster, of {sum(seen)}"
-        found[label] = _rate(np.array(hits, float), np.array(seen, float), patients)
+    for kind in sorted({place.kind for one in surveyed for place in one.at_places}):
+        of_kind = [[place for place in one.at_places if place.kind == kind] for one in surveyed]
+        seen = np.array([len(places) for places in of_kind], float)
+        label = f"places of kind {kind} marked as a cluster, of {int(seen.sum())}"
+        marked = np.array([sum(place.cluster for place in places) for places in of_kind], float)
+        found[label] = _rate(marked, seen, patients)
+        along = np.array([sum(place.vascular for place in places) for places in of_kind], float)
+        if along.any() or kind == VASCULAR:
+            label = f"places of kind {kind} reported as vascular, of {int(seen.sum())}"
+            found[label] = _rate(along, seen, patients)
     return found
 
 
