@@ -51,8 +51,8 @@ class Model:
     """A detector and a segmentator, with what is known about them; or an `ARTERIES` network.
 
     threshold, detector_threshold: probabilities from which a pixel is MC and a window a
-    candidate ROI, chosen on the validation split. Of arteries, the threshold is that from which
-    one runs through a place, and the other means nothing.
+    candidate ROI, chosen on the validation split. Of arteries, the probability from which one
+    runs through a place, and None.
     architectures: of each of its networks, by name.
     figures, training: what the pair reached, and how it was made; for people to read.
     digests: SHA-256 of each file by its name.
@@ -67,7 +67,7 @@ class Model:
     folder: Path
     architectures: dict[str, Architecture]
     threshold: float
-    detector_threshold: float
+    detector_threshold: float | None
     figures: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
     digests: dict = field(default_factory=dict)
@@ -161,7 +161,9 @@ def _load(folder: Path, which_networks: tuple[str, ...]) -> Model:
             folder=folder,
             architectures={which: _architecture(networks[which]) for which in which_networks},
             threshold=float(manifest["threshold"]),
-            detector_threshold=float(manifest["detector_threshold"]),
+            detector_threshold=(
+                None if which_networks == (ARTERIES,) else float(manifest["detector_threshold"])
+            ),
             neighbourhood=_neighbourhood(manifest.get("neighbourhood")),
             outline=_outline(manifest.get("outline")),
             operating_points=tuple(

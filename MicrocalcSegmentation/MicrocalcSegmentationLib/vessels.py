@@ -27,11 +27,11 @@ _DIRECTIONS = np.stack([f(np.arange(16) * np.pi / 16) for f in (np.sin, np.cos)]
 
 def halved(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """The normalised breast at 0.1 mm, float32; 0 where less than half of a pixel is breast."""
-    breast = _summed(inside.view(np.uint8)) >= HALF**2 / 2
-    return _summed(values.astype(np.float32, copy=False)) / np.float32(HALF**2) * breast
+    breast = summed(inside.view(np.uint8)) >= HALF**2 / 2
+    return summed(values.astype(np.float32, copy=False)) / np.float32(HALF**2) * breast
 
 
-def _summed(values: np.ndarray) -> np.ndarray:
+def summed(values: np.ndarray) -> np.ndarray:
     """Sums over squares of 2 x 2; a last odd row or column is left out."""
     rows, cols = (size // HALF * HALF for size in values.shape)
     # Ten times as fast as a sum over axes of two, and the same to the last bit.
@@ -40,8 +40,13 @@ def _summed(values: np.ndarray) -> np.ndarray:
 
 
 def on_lattice(values: np.ndarray, pixel_px: int = 1) -> np.ndarray:
-    """(r, c) an image's values where answers are; of pixels of so many times 0.05 mm."""
-    return values[:: STEP_PX // pixel_px, :: STEP_PX // pixel_px]
+    """(r, c) an image's values where answers are; of pixels of so many times 0.05 mm.
+
+    What `halved` leaves out has none.
+    """
+    half, step = HALF // pixel_px, STEP_PX // pixel_px
+    rows, cols = (size // half * half for size in values.shape)
+    return values[:rows:step, :cols:step]
 
 
 def where_to_look(places_px: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -192,6 +192,16 @@ def test_answers_stand_where_the_image_says_whatever_its_pixels():
     assert on_lattice(fine[::2, ::2], 2).tolist() == fine[::8, ::8].tolist()
 
 
+@pytest.mark.parametrize("size", range(49, 66))
+def test_every_patch_that_is_asked_for_lies_within_the_padded_image(size):
+    """So that it can be evaluated by itself, whatever rows and columns the breast has."""
+    inside = np.ones((size, size + 3), bool)
+    padded = np.pad(halved(inside.astype(np.float32), inside), 24)
+    last = np.argwhere(on_lattice(inside)).max(axis=0) * STEP_PX // 2
+    assert (last + 49 <= padded.shape).all()
+    assert (last + 4 + 49 > padded.shape).all()  # and no place is left out
+
+
 def test_the_reach_of_places_is_the_distance_of_their_ends():
     assert reach(np.array([[0.0, 0.0], [3.0, 4.0], [1.0, 1.0]])) == pytest.approx(5, rel=0.01)
     assert reach(np.array([[2.0, 2.0]])) == 0

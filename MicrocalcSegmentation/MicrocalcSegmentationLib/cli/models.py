@@ -93,9 +93,7 @@ def _entry(model) -> dict:
             for which, network in model.architectures.items()
         },
         "threshold": model.threshold,
-        "detector_threshold": model.detector_threshold
-        if "detector" in model.architectures
-        else None,
+        "detector_threshold": model.detector_threshold,
         "operating_points": [asdict(point) for point in model.operating_points],
         "figures": model.figures,
         "card": str(model.folder / CARD),

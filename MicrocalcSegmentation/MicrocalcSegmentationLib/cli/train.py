@@ -23,7 +23,8 @@ was made so.
 
 `microcalc train arteries` trains the network that tells where calcified arteries run, so that
 vascular calcifications are reported as such, whatever the pair: on sheets too, with
-simulated vessels.
+simulated vessels. Its name stays `arteries`; to use it, put its files in the place of those in
+the folder that `microcalc models` names for the shipped one.
 
 Checkpoints are kept in --work: the same command, given again after an interruption of any
 kind, goes on where it stopped. `tensorboard --logdir DIR.work` shows the curves."""
@@ -238,7 +239,8 @@ def _tell(args: argparse.Namespace, model) -> None:
         other = "segmentator" if args.network == "detector" else "detector"
         say(f"the {args.network} is trained; train the {other} with the same --output and --work")
         return
-    detector = "" if args.network == "arteries" else f", detector {model.detector_threshold:g}"
+    passes = model.detector_threshold
+    detector = "" if passes is None else f", detector {passes:g}"
     say(f"{model.folder}: threshold {model.threshold:g}{detector}")
     for data, figures in model.figures.items():
         say(data)

@@ -78,7 +78,7 @@ def train_arteries(
         folder=output,
         architectures={ARTERIES: recipe.architecture},
         threshold=chosen.threshold,
-        detector_threshold=0.0,
+        detector_threshold=None,
         figures={"validation sheets (simulated arteries)": _figures(points, chosen)},
         training={
             "command": "microcalc train arteries",
