@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib.cli import main
+from MicrocalcSegmentationLib.cli.survey import DESCRIPTION
 from MicrocalcSegmentationLib.errors import InputError
+from MicrocalcSegmentationLib.evaluation.looks import LOOKS
 from MicrocalcSegmentationLib.evaluation.patients import patient_of
 from MicrocalcSegmentationLib.evaluation.survey import (
     AtPlace,
@@ -149,3 +151,30 @@ def film_png(tmp_path):
 )
 def test_images_of_cbis_ddsm_tell_their_patient(name, patient):
     assert patient_of(name) == patient
+
+
+def test_other_looks_are_surveyed_beside_the_image_as_it_is(tmp_path, capsys, film_png):
+    output = tmp_path / "out"
+    places = tmp_path / "seen.csv"
+    places.write_text(f"image,row,col,kind\n{film_png.name},3,4,fine\n", encoding="utf-8")
+    arguments = ["survey", str(film_png), "--places", str(places), "--spacing-mm", "0.05"]
+    assert main([*arguments, "-o", str(output), "--looks", "softer,turned", "--quiet"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line.endswith(":")] == ["as it is:", "softer:", "turned:"]
+    report = json.loads((output / "survey.json").read_text("utf-8"))
+    assert list(report["looks"]) == ["softer", "turned"]
+    assert report["looks"]["turned"]["images"][0]["image"] == film_png.name
+    assert (output / "turned" / film_png.stem / "overlay.png").is_file()
+
+
+def test_a_look_that_there_is_none_of_is_refused(tmp_path, capsys, film_png):
+    assert (
+        main(["survey", str(film_png), "--looks", "softer,colourful", "-o", str(tmp_path / "o")])
+        == 1
+    )
+    assert "no look colourful; there are sharper, softer" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_help_names_every_look():
+    assert all(look in DESCRIPTION for look in LOOKS)
