@@ -22,7 +22,7 @@ def with_a_dot(row, col, shape=(90, 120)):
 
 
 @pytest.mark.parametrize("look", EVERY)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(row=st.integers(10, 79), col=st.integers(10, 109))
 def test_a_dot_lies_where_its_place_is_shown(look, row, col):
     before = mammogram(with_a_dot(row, col))
