@@ -159,6 +159,7 @@ def build_findings(
         detector_threshold=0.5,
         model_name="test model",
         model_version="1.2",
+        arteries_model="vessels 3",
         settings=Settings(),
     )
 

@@ -40,6 +40,7 @@ def score_one(mammogram, model, settings, progress):
         model_version=str(os.getpid()),
         settings=Settings(threshold=settings.threshold or 0.5, detector_threshold=0.5),
         odds_divisor=2.0,
+        arteries_model="arteries 7",
         arteries=(np.array([[0.1, 2.5], [3.0, 4.7]]), np.array([[7.0, 1 / 3]])),
     )
     return scores, f"few lines on the CPU: asked for {settings.engine}, {settings.device}"

@@ -102,6 +102,7 @@ class Findings:
         themselves.
     odds_divisor: 1, or by what the odds of all candidates were divided, as the image shows so
         many times more doubtful ones than what the model has learnt from (see `neighbours`).
+    arteries_model: name and version of the network that knows arteries.
     """
 
     mammogram: Mammogram
@@ -118,6 +119,7 @@ class Findings:
     settings: Settings
     vascular: tuple[Cluster, ...] = ()
     odds_divisor: float = 1.0
+    arteries_model: str = ""
 
     @property
     def caution(self) -> str:
@@ -143,6 +145,7 @@ class Scores:
     deviation of the fine texture in grey values; 1 outside the breast's bounding box.
     settings: with both thresholds filled in. odds_divisor: as of `Findings`. arteries: (n, 2)
     places, in mm from the first row and column, of each calcified artery that is seen.
+    arteries_model: as of `Findings`.
     """
 
     mammogram: Mammogram
@@ -155,3 +158,4 @@ class Scores:
     settings: Settings
     odds_divisor: float = 1.0
     arteries: tuple[np.ndarray, ...] = ()
+    arteries_model: str = ""

@@ -105,6 +105,15 @@ class Model:
         path = self.folder / f"{which}.npz"
         return read_arrays(self.file_bytes(path.name), path, self.architectures[which])
 
+    @cached_property
+    def arteries(self) -> "Model":
+        """What knows arteries: the pair's own, in its folder `arteries`, or the shipped network.
+
+        Raises ModelError as `load_model` does.
+        """
+        own = self.folder / ARTERIES
+        return _load(own, (ARTERIES,)) if (own / "manifest.json").is_file() else load_arteries()
+
     def operating_point(self, threshold: float) -> OperatingPoint | None:
         """The one measured nearest to a threshold; None where none was measured."""
         near = sorted(self.operating_points, key=lambda one: abs(one.threshold - threshold))

@@ -23,7 +23,7 @@ from .inference.windows import (
 )
 from .lookalikes import mark_vascular, may_be_vascular
 from .mammogram import Mammogram
-from .model import ARTERIES, Model, load_arteries
+from .model import ARTERIES, Model
 from .neighbours import reconsider
 from .progress import Part, Progress, Silent
 from .resampling import resize_mask, sample, sample_at, sample_plateaus_at
@@ -92,11 +92,14 @@ def score(
         probability, odds_divisor = reconsider(
             probability, working.values, working.inside, model.neighbourhood, model.outline
         )
-    arteries_px = _find_arteries(working, probability, settings, Part(progress, 0.95, 0.98))
+    arteries_px = _find_arteries(
+        working, probability, model.arteries, settings, Part(progress, 0.95, 0.98)
+    )
     made_by = (model, settings)
     scores = _on_own_grid(mammogram, breast, working, (candidates, probability), made_by)
     arteries = tuple(working.own_mm(one, mammogram.spacing_mm) for one in arteries_px)
-    return replace(scores, odds_divisor=odds_divisor, arteries=arteries)
+    knows = f"{model.arteries.name} {model.arteries.version}"
+    return replace(scores, odds_divisor=odds_divisor, arteries=arteries, arteries_model=knows)
 
 
 def describe(scores: Scores, threshold: float | None = None) -> Findings:
@@ -147,6 +150,7 @@ def describe_mask(scores: Scores, mask: np.ndarray) -> Findings:
         settings=scores.settings,
         vascular=vascular,
         odds_divisor=scores.odds_divisor,
+        arteries_model=scores.arteries_model,
     )
 
 
@@ -225,7 +229,11 @@ def _segmentate(
 
 
 def _find_arteries(
-    working: WorkingBreast, probability: np.ndarray, settings: Settings, progress: Progress
+    working: WorkingBreast,
+    probability: np.ndarray,
+    model: Model,
+    settings: Settings,
+    progress: Progress,
 ) -> list[np.ndarray]:
     """(n, 2) pixels of the working grid, of each calcified artery that candidates lie near."""
     regions = label_calcifications(
@@ -235,7 +243,6 @@ def _find_arteries(
     asked = where_to_look(centroids(regions), inside)
     if not asked.any():
         return []
-    model = load_arteries()
     network = open_network(model, ARTERIES, settings.engine, settings.device)
     work = Work(settings.batch_size, progress, "looking for calcified arteries")
     progress.report(0.0, work.text)

@@ -1,14 +1,19 @@
 """The network that knows calcified arteries: its lessons, its answers, and where it is asked."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from MicrocalcSegmentationLib import pipeline
+from MicrocalcSegmentationLib.errors import ModelError
 from MicrocalcSegmentationLib.geometry import Geometry
 from MicrocalcSegmentationLib.inference.engines import open_network
 from MicrocalcSegmentationLib.inference.windows import Work, score_patches
 from MicrocalcSegmentationLib.mammogram import Mammogram, Source
 from MicrocalcSegmentationLib.model import ARTERIES, load_arteries, load_model, shipped_models
 from MicrocalcSegmentationLib.networks import Architecture
+from MicrocalcSegmentationLib.pipeline import describe, score
 from MicrocalcSegmentationLib.progress import Silent
 from MicrocalcSegmentationLib.settings import Settings
 from MicrocalcSegmentationLib.simulation.arteries import vessel
@@ -113,6 +118,28 @@ def test_the_shipped_one_is_no_pair_and_its_figures_bear_its_threshold_out():
     assert arteries is load_arteries()
     figures = arteries.figures["validation sheets (simulated arteries)"]
     assert figures["at its threshold: false ones per 100 cm2"] <= FALSE_ARTERIES
+
+
+def test_a_pair_may_bring_its_own(tmp_path):
+    pair = load_model()
+    assert pair.arteries is load_arteries()
+    shutil.copytree(pair.folder, tmp_path / "mine")
+    own = tmp_path / "mine" / ARTERIES
+    shutil.copytree(load_arteries().folder, own)
+    manifest = json.loads((own / "manifest.json").read_text("utf-8"))
+    written = json.dumps(manifest | {"version": "9", "threshold": 0.999999})
+    (own / "manifest.json").write_text(written, "utf-8")
+    mine = load_model(tmp_path / "mine")
+    assert (mine.name, mine.arteries.version) == (pair.name, "9")
+    by_shipped, by_own = (score(with_artery(), of) for of in (pair, mine))
+    assert by_shipped.arteries
+    assert not by_own.arteries
+    assert by_shipped.arteries_model == describe(by_shipped).arteries_model == "arteries 1"
+    assert by_own.arteries_model == "arteries 9"
+    (own / "arteries.npz").unlink()
+    (own / "manifest.json").write_text("{}", "utf-8")
+    with pytest.raises(ModelError, match="not a usable manifest"):
+        _ = load_model(tmp_path / "mine").arteries
 
 
 def middle(cols):

@@ -62,7 +62,7 @@ def test_document_says_what_was_found_where_and_by_what(make_findings):
     findings = make_findings(source=source, geometry=geometry, magnification=1.6)
     document = findings_document(findings)
     assert document["software"]["version"] == __version__
-    assert document["model"] == {"name": "test model", "version": "1.2"}
+    assert document["model"] == {"name": "test model", "version": "1.2", "arteries": "vessels 3"}
     assert (document["threshold"], document["detector_threshold"]) == (0.9, 0.5)
     assert document["settings"]["threshold"] is None
     assert document["odds_divisor"] == 1

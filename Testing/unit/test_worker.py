@@ -94,6 +94,7 @@ def test_the_worker_gives_what_the_library_gives(worker, mammogram):
     np.testing.assert_allclose(cluster.outline_rc, other.outline_rc)
     assert (cluster.count, cluster.area_mm2) == (other.count, other.area_mm2)
     assert findings.settings == expected.settings
+    assert findings.arteries_model == "arteries 7"
     assert findings.odds_divisor == scored.scores.odds_divisor == 2.0
     assert [one.tolist() for one in scored.scores.arteries] == [
         [[0.1, 2.5], [3, 4.7]],

@@ -23,8 +23,8 @@ was made so.
 
 `microcalc train arteries` trains the network that tells where calcified arteries run, so that
 vascular calcifications are reported as such, whatever the pair: on sheets too, with
-simulated vessels. Its name stays `arteries`; to use it, put its files in the place of those in
-the folder that `microcalc models` names for the shipped one.
+simulated vessels. It serves the pair in whose folder it lies, as a folder `arteries`; pairs
+without one use the shipped one.
 
 Checkpoints are kept in --work: the same command, given again after an interruption of any
 kind, goes on where it stopped. `tensorboard --logdir DIR.work` shows the curves."""
@@ -33,7 +33,7 @@ examples:
   microcalc train detector --samples samples.sqlite --output my-model
   microcalc train segmentator --samples samples.sqlite --output my-model --padding same
   microcalc train --output my-model --film-tiles cbis_film_tiles --seed 3
-  microcalc train arteries --output arteries --film-tiles cbis_film_tiles --seed 3
+  microcalc train arteries --output my-model/arteries --film-tiles cbis_film_tiles --seed 3
   microcalc train --output without-film --work my-model.work --seed 3 --kinds digital
   microcalc train --output better --start eleventh --seed 10 --steps 0,2400
   microcalc train --output try --sheets 8 --validation-sheets 2 --sparse-sheets 4 --steps 20,20"""

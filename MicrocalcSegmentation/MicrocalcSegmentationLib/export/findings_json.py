@@ -12,7 +12,7 @@ from ..mammogram import Mammogram
 from .tables import calcification_rows, cluster_rows, vascular_rows
 
 # Major: a field left or changed its meaning. Minor: a field was added.
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 SCHEMA_PATH = Path(__file__).with_name("findings.schema.json")
 INTENDED_USE = "Research use only, not a medical device"
 
@@ -24,7 +24,11 @@ def findings_document(findings: Findings) -> dict:
         "schema_version": SCHEMA_VERSION,
         "intended_use": INTENDED_USE,
         "software": {"name": "microcalc-segmentation", "version": __version__},
-        "model": {"name": findings.model_name, "version": findings.model_version},
+        "model": {
+            "name": findings.model_name,
+            "version": findings.model_version,
+            "arteries": findings.arteries_model,
+        },
         "settings": asdict(findings.settings),
         "threshold": float(findings.threshold),
         "detector_threshold": float(findings.detector_threshold),

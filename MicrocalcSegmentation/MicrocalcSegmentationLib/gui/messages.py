@@ -59,6 +59,7 @@ def store_scores(scores: Scores, block: Block) -> dict:
         "settings": asdict(scores.settings),
         "odds_divisor": scores.odds_divisor,
         "arteries": [artery.tolist() for artery in scores.arteries],
+        "arteries_model": scores.arteries_model,
     }
 
 
@@ -75,6 +76,7 @@ def unpack_scores(packed: dict, mammogram: Mammogram, block: Block) -> Scores:
         settings=Settings(**packed["settings"]),
         odds_divisor=packed["odds_divisor"],
         arteries=tuple(np.array(places) for places in packed["arteries"]),
+        arteries_model=packed["arteries_model"],
     )
 
 
@@ -122,6 +124,7 @@ def unpack_findings_in_steps(
         settings=settings,
         vascular=_groups(packed["vascular"]),
         odds_divisor=scores.odds_divisor,
+        arteries_model=scores.arteries_model,
     )
     return findings, on_mcs
 
