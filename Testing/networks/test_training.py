@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -8,6 +9,7 @@ from MicrocalcSegmentationLib.model import load_model
 from MicrocalcSegmentationLib.networks import Architecture
 from MicrocalcSegmentationLib.outlines import Outline
 from MicrocalcSegmentationLib.progress import Silent
+from MicrocalcSegmentationLib.training import kept as kept_module
 from MicrocalcSegmentationLib.training import pair as pair_module
 from MicrocalcSegmentationLib.training import pool as pool_module
 from MicrocalcSegmentationLib.training.fit import (
@@ -19,6 +21,7 @@ from MicrocalcSegmentationLib.training.fit import (
     segmentator_target,
 )
 from MicrocalcSegmentationLib.training.pair import Recipe, halfway, train_pair
+from MicrocalcSegmentationLib.training.pool import Wanted, fill_pool
 from MicrocalcSegmentationLib.training.sheets import (
     DIGITAL,
     FILM,
@@ -126,6 +129,38 @@ def test_a_recipe_becomes_a_model_and_goes_on_where_it_stopped(tmp_path, monkeyp
             strict=True,
         ):
             assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"segmentator_steps": 3}, "steps 2, not 3"),
+        ({"sheets": 3}, "sheets 2, not 3"),
+        ({"architecture": Architecture(channels=(4,) * 6, features=5)}, "features 4, not 5"),
+    ],
+)
+def test_what_another_recipe_left_in_the_work_folder_is_not_gone_on_from(tmp_path, other, said):
+    sizes = {"sheets": 2, "validation_sheets": 1, "sparse_sheets": 2}
+    tiny = Architecture(channels=(4,) * 6, features=4)
+    first = Recipe("first", architecture=tiny, detector_steps=2, segmentator_steps=2, **sizes)
+    train_pair(first, tmp_path / "first", tmp_path / "work", Silent())
+    with pytest.raises(InputError, match=f"{said}; give another --work"):
+        train_pair(replace(first, **other), tmp_path / "second", tmp_path / "work", Silent())
+    assert not (tmp_path / "second").exists()
+
+
+def test_sheets_of_another_simulation_are_refused_and_those_that_say_nothing_taken(
+    tmp_path, monkeypatch
+):
+    (path,) = fill_pool(tmp_path, [Wanted(5, 1)], RealTissue(), Silent())[0]
+    monkeypatch.setattr(kept_module, "SIMULATION_VERSION", "1")
+    with pytest.raises(InputError, match=r"made with simulation .*, not 1; give another --work"):
+        fill_pool(tmp_path, [Wanted(6, 1)], RealTissue(), Silent())
+    (tmp_path / "sheets.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be read"):
+        fill_pool(tmp_path, [Wanted(6, 1)], RealTissue(), Silent())
+    (tmp_path / "sheets.json").unlink()
+    assert fill_pool(tmp_path, [Wanted(5, 1)], RealTissue(), Silent()) == [[path]]
 
 
 def test_a_pair_goes_on_from_another_and_a_network_of_no_steps_stays(tmp_path):

@@ -1,19 +1,19 @@
 """From nothing to the network that knows calcified arteries."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import label, maximum_filter
 
-from ..model import ARTERIES, CARD, Model, read_weights, save_model, write_weights
+from ..model import ARTERIES, CARD, Model, save_model
 from ..networks import Architecture, build
 from ..progress import Part, Progress
 from ..vessels import HALF, SHORTEST_MM, STEP_MM, STEP_PX, arteries_in, on_lattice, reach
 from . import libraries
 from .artery_sheets import ARTERY
 from .fit import UNITS, Schedule, Tiles, fit
+from .kept import KeptNetworks, shape_of, tissue_of
 from .pool import Wanted, fill_pool, load_sheet
 from .sheets import Sheet
 from .tissue import real_tissue
@@ -67,7 +67,10 @@ def train_arteries(
     ]
     files = fill_pool(work_folder, wanted, real, Part(progress, 0.0, 0.4))
     learnt, held = ([load_sheet(path) for path in paths] for paths in files)
-    network, checks = _network(recipe, (learnt, held), work_folder, Part(progress, 0.4, 0.95))
+    made_of = {"sheets": recipe.sheets, "validation sheets": recipe.validation_sheets}
+    made_of |= tissue_of(real) | shape_of(recipe.architecture)
+    kept = KeptNetworks(work_folder, made_of)
+    network, checks = _network(recipe, (learnt, held), kept, Part(progress, 0.4, 0.95))
     progress.report(0.95, "choosing a threshold on sheets not learnt from")
     side = recipe.architecture.patch_side
     points = artery_points([(sheet, _answers(network, side, sheet)) for sheet in held])
@@ -144,21 +147,19 @@ def _answers(network, side: int, sheet: Sheet) -> np.ndarray:
     return np.where(inside, answers[: inside.shape[0], : inside.shape[1]], 0)
 
 
-def _network(recipe: ArteryRecipe, sheets, work_folder: Path, progress: Progress):
+def _network(recipe: ArteryRecipe, sheets, kept: KeptNetworks, progress: Progress):
     """Train it, or read it when an earlier call has finished it."""
-    path = work_folder / f"{ARTERIES}-{recipe.seed}.npz"
-    if path.exists():
-        network = build(recipe.architecture, ARTERIES, sliding=True)
-        read_weights(network, path)
-        return network, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    name = f"{ARTERIES}-{recipe.seed}"
+    made = kept.read(name, recipe.steps, lambda: build(recipe.architecture, ARTERIES, sliding=True))
+    if made is not None:
+        return made
     tiles = tuple(
         Tiles(part, ARTERIES, recipe.architecture, recipe.seed + number)
         for number, part in enumerate(sheets)
     )
     schedule = Schedule(steps=recipe.steps, seed=recipe.seed)
     network, checks = fit(ARTERIES, recipe.architecture, tiles, schedule, progress)
-    path.with_suffix(".json").write_text(json.dumps(checks), encoding="utf-8")
-    write_weights(network, path)
+    kept.write(name, recipe.steps, network, checks)
     return network, checks
 
 

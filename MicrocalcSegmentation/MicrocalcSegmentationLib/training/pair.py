@@ -1,6 +1,5 @@
 """From nothing to a model folder: sheets, detector, segmentator, thresholds, manifest."""
 
-import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -9,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..model import NETWORKS, Model, load_model, read_weights, save_model, write_weights
+from ..model import NETWORKS, Model, load_model, save_model
 from ..neighbours import reconsider
 from ..networks import Architecture, build
 from ..progress import Part, Progress
 from . import libraries
 from .card import write_card
 from .fit import UNITS, Schedule, Tiles, fit
+from .kept import KeptNetworks, shape_of, tissue_of
 from .neighbour_weights import fit_neighbourhood
 from .operating_points import calibrate, choose_threshold, operating_points
 from .outline_weights import fit_outline
@@ -86,9 +86,10 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     learnt, held, sparse = _sheets(recipe, work_folder, real, Part(progress, 0.0, 0.2))
     parts = {"detector": Part(progress, 0.2, 0.4), "segmentator": Part(progress, 0.4, 0.9)}
     networks, checks = {}, {}
+    kept = KeptNetworks(work_folder, _made_of(recipe, start, real))
     for which in NETWORKS:
         networks[which], checks[which] = _network(
-            which, recipe, start, (learnt, held), work_folder, parts[which]
+            which, recipe, start, (learnt, held), kept, parts[which]
         )
     progress.report(0.9, "calibrating, and choosing thresholds on sheets not learnt from")
     segment = _dense_scores(networks, recipe)
@@ -196,7 +197,17 @@ def _common_architecture(start: Model) -> Architecture:
     return architecture
 
 
-def _network(which, recipe: Recipe, start: Model | None, sheets, work_folder: Path, progress):
+def _made_of(recipe: Recipe, start: Model | None, real: RealTissue) -> dict:
+    """What decides the networks, besides their names and steps."""
+    return (
+        {"sheets": recipe.sheets, "validation sheets": recipe.validation_sheets}
+        | tissue_of(real)
+        | shape_of(recipe.architecture)
+        | {"start": None if start is None else start.digests}
+    )
+
+
+def _network(which, recipe: Recipe, start: Model | None, sheets, kept: KeptNetworks, progress):
     """Train one network, or read it when an earlier call has finished it."""
     steps = recipe.detector_steps if which == "detector" else recipe.segmentator_steps
     begun = None if start is None else start.network(which, sliding=True)
@@ -204,11 +215,10 @@ def _network(which, recipe: Recipe, start: Model | None, sheets, work_folder: Pa
         return begun, []
     of_some = "" if recipe.kinds == KINDS else f"-{'-'.join(recipe.kinds)}"
     gone_on = "" if start is None else f"-from-{start.name}"
-    path = work_folder / f"{which}-{recipe.seed}{of_some}{gone_on}.npz"
-    if path.exists():
-        network = build(recipe.architecture, which, sliding=True)
-        read_weights(network, path)
-        return network, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    name = f"{which}-{recipe.seed}{of_some}{gone_on}"
+    made = kept.read(name, steps, lambda: build(recipe.architecture, which, sliding=True))
+    if made is not None:
+        return made
     schedule = Schedule(steps=steps, seed=recipe.seed)
     if begun is not None:
         schedule = replace(schedule, rate=GOING_ON_RATE)
@@ -220,8 +230,7 @@ def _network(which, recipe: Recipe, start: Model | None, sheets, work_folder: Pa
     network, checks = fit(which, recipe.architecture, tiles, schedule, progress, begun)
     if before is not None:
         network.set_weights(halfway(before, network.get_weights()))
-    path.with_suffix(".json").write_text(json.dumps(checks), encoding="utf-8")
-    write_weights(network, path)
+    kept.write(name, steps, network, checks)
     return network, checks
 
 

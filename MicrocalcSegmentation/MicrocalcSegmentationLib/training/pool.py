@@ -13,6 +13,7 @@ import numpy as np
 from ..freed_memory import keep_freed_memory
 from ..progress import Progress
 from .artery_sheets import make_artery_sheet
+from .kept import stamp, tissue_of
 from .sheets import KINDS, Sheet, kind_of, make_sheet
 from .tissue import RealTissue
 
@@ -46,8 +47,14 @@ class Wanted:
 def fill_pool(
     folder: Path, wanted: Sequence[Wanted], real: RealTissue, progress: Progress
 ) -> list[list[Path]]:
-    """Make the wanted sheets that the folder lacks; return all their files, of each wish."""
+    """Make the wanted sheets that the folder lacks; return all their files, of each wish.
+
+    Raises InputError when the folder's sheets are of other tissue, or of another simulation.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    stamped = folder / "sheets.json"
+    if stamped.exists() or not any(folder.glob("sheet-*.npz")):  # earlier versions said nothing
+        stamp(stamped, tissue_of(real))
     orders = [
         [(folder / f"sheet-{seed:08d}.npz", seed, wish.of) for seed in wish.seeds]
         for wish in wanted
