@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MANIFEST_VERSION = 1
 DEFAULT_MODEL = "eleventh"
 NETWORKS = ("detector", "segmentator")
-ARTERIES = "arteries"  # a network by itself, which serves every pair, and its folder
+ARTERIES = "arteries"  # a network by itself, which serves pairs without their own, and its folder
 CARD = "card.md"  # in a model's folder: what it learnt from and what was measured
 FORMS = ("plain", "shared")  # of an ONNX graph: see `onnx_form`
 

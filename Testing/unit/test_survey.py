@@ -167,6 +167,18 @@ def test_other_looks_are_surveyed_beside_the_image_as_it_is(tmp_path, capsys, fi
     assert (output / "turned" / film_png.stem / "overlay.png").is_file()
 
 
+def test_an_image_that_cannot_be_read_is_refused_once_and_a_look_named_twice_counts_once(
+    tmp_path, capsys, film_png
+):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    arguments = ["survey", str(film_png), str(broken), "--spacing-mm", "0.05", "--json", "--quiet"]
+    assert main([*arguments, "--looks", "softer,softer"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["refused"]) == 1
+    assert len(report["images"]) == len(report["looks"]["softer"]["images"]) == 1
+
+
 def test_a_look_that_there_is_none_of_is_refused(tmp_path, capsys, film_png):
     assert (
         main(["survey", str(film_png), "--looks", "softer,colourful", "-o", str(tmp_path / "o")])

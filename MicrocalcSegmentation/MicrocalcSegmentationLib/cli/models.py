@@ -12,7 +12,7 @@ DESCRIPTION = """\
 List the models that come with the program, or those given: name, version, both networks'
 patch side N and padding, thresholds, what other thresholds would give, the figures of its
 manifest, and where its card lies. Last comes `arteries`, the network that tells where calcified
-arteries run, whatever the pair.
+arteries run, for pairs that bring none of their own.
 
 With --write-onnx, write the ONNX graphs of a model's weights into its folder, and their
 digests into its manifest: for a model made before there were any. `microcalc train` does

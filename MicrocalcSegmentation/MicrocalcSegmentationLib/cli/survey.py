@@ -87,7 +87,7 @@ def _looks(named: str | None) -> tuple[str, ...]:
         raise InputError(
             f"--looks {named}: no look {', '.join(sorted(unknown))}; there are {', '.join(LOOKS)}"
         )
-    return (AS_IT_IS, *asked)
+    return (AS_IT_IS, *dict.fromkeys(asked))
 
 
 def _survey_all(args: argparse.Namespace, images: list[Path], places: list, looks):
@@ -106,22 +106,26 @@ def _survey_all(args: argparse.Namespace, images: list[Path], places: list, look
     if args.output is not None:
         check_writable(args.output)
     surveyed, refused = {look: [] for look in looks}, []
-    jobs = [(look, path) for look in looks for path in images]
+
+    def survey_one(mammogram, look: str, stem: str, part: Part) -> None:
+        findings = segment(shown(mammogram, look), model, settings, part)
+        moved = [place_shown(place, mammogram.pixels.shape, look) for place in places]
+        surveyed[look].append(survey(findings, moved))
+        if args.output is not None:
+            folder = args.output if look == AS_IT_IS else args.output / look
+            write_findings(findings, folder / stem)
+
+    steps = len(images) * len(looks)
     with progress_on_stderr(args.quiet) as progress:
-        for number, (look, path) in enumerate(jobs):
-            part = Part(progress, number / len(jobs), (number + 1) / len(jobs))
-            part.report(0, f"{path.name}, {look} ({number + 1} of {len(jobs)})")
+        for number, path in enumerate(images):
             try:
                 mammogram = read_mammogram(path, args.spacing_mm)
-                findings = segment(shown(mammogram, look), model, settings, part)
+                for step, look in enumerate(looks, number * len(looks)):
+                    part = Part(progress, step / steps, (step + 1) / steps)
+                    part.report(0, f"{path.name}, {look} ({number + 1} of {len(images)})")
+                    survey_one(mammogram, look, path.stem, part)
             except InputError as error:
-                refused.append(str(error) if look == AS_IT_IS else f"{error} ({look})")
-                continue
-            moved = [place_shown(place, mammogram.pixels.shape, look) for place in places]
-            surveyed[look].append(survey(findings, moved))
-            if args.output is not None:
-                folder = args.output if look == AS_IT_IS else args.output / look
-                write_findings(findings, folder / path.stem)
+                refused.append(str(error))
     return surveyed, refused
 
 

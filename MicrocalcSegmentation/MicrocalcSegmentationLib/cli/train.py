@@ -22,9 +22,8 @@ microcalcifications, half of them on real film with --film-tiles. The pair that 
 was made so.
 
 `microcalc train arteries` trains the network that tells where calcified arteries run, so that
-vascular calcifications are reported as such, whatever the pair: on sheets too, with
-simulated vessels. It serves the pair in whose folder it lies, as a folder `arteries`; pairs
-without one use the shipped one.
+vascular calcifications are reported as such: on sheets too, with simulated vessels. It serves
+the pair in whose folder it lies, as a folder `arteries`; pairs without one use the shipped one.
 
 Checkpoints are kept in --work: the same command, given again after an interruption of any
 kind, goes on where it stopped. `tensorboard --logdir DIR.work` shows the curves."""

@@ -11,7 +11,9 @@ from ..resampling import resize, resize_mask
 from .survey import Place
 
 AS_IT_IS = "as it is"
-_NOISE = 0.6  # of the deviation of the image's own detail, as `acquisition.noisy` measures it
+# Unlike `acquisition.noisy`, which knows one square of tissue, by the local detail: a whole image
+# has a skin line and a background. Its level is the least of five real digital mammograms there.
+_NOISE = 0.6
 _SCALES = {"coarser": 0.7, "finer": 1.25}  # pixels along a side, of those there were
 
 

@@ -13,7 +13,7 @@ from ..vessels import HALF, SHORTEST_MM, STEP_MM, STEP_PX, arteries_in, on_latti
 from . import libraries
 from .artery_sheets import ARTERY
 from .fit import UNITS, Schedule, Tiles, fit
-from .kept import KeptNetworks, shape_of, tissue_of
+from .kept import KeptNetworks, made_of
 from .pool import Wanted, fill_pool, load_sheet
 from .sheets import Sheet
 from .tissue import real_tissue
@@ -67,9 +67,7 @@ def train_arteries(
     ]
     files = fill_pool(work_folder, wanted, real, Part(progress, 0.0, 0.4))
     learnt, held = ([load_sheet(path) for path in paths] for paths in files)
-    made_of = {"sheets": recipe.sheets, "validation sheets": recipe.validation_sheets}
-    made_of |= tissue_of(real) | shape_of(recipe.architecture)
-    kept = KeptNetworks(work_folder, made_of)
+    kept = KeptNetworks(work_folder, made_of(recipe, real))
     network, checks = _network(recipe, (learnt, held), kept, Part(progress, 0.4, 0.95))
     progress.report(0.95, "choosing a threshold on sheets not learnt from")
     side = recipe.architecture.patch_side

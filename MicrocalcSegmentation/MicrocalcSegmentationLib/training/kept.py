@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..model import read_weights, write_weights
-from ..networks import Architecture
 from ..simulation.version import SIMULATION_VERSION
 from .tissue import RealTissue
 
@@ -23,11 +22,11 @@ _CHECKS, _MADE_OF = "checks", "made of"
 class KeptNetworks:
     """Networks that earlier calls have finished.
 
-    made_of: what decides all of them, besides what their names say; for JSON.
+    decided_by: all that decides them, besides what their names say (`made_of`); for JSON.
     """
 
     folder: Path
-    made_of: dict
+    decided_by: dict
 
     def read(
         self, name: str, steps: int, build: Callable[[], "keras.Model"]
@@ -42,7 +41,7 @@ class KeptNetworks:
         beside = path.with_suffix(".json")
         said = _read(beside)
         if isinstance(said, dict):  # earlier versions wrote the checks alone
-            require_same(beside, said.get(_MADE_OF, {}), self._of(steps))
+            _require_same(beside, said.get(_MADE_OF, {}), self._of(steps))
             said = said.get(_CHECKS, [])
         network = build()
         read_weights(network, path)
@@ -56,7 +55,7 @@ class KeptNetworks:
         write_weights(network, path)
 
     def _of(self, steps: int) -> dict:
-        return json.loads(json.dumps(self.made_of | {"steps": steps}))
+        return json.loads(json.dumps(self.decided_by | {"steps": steps}))
 
 
 def tissue_of(real: RealTissue) -> dict:
@@ -70,29 +69,33 @@ def tissue_of(real: RealTissue) -> dict:
     }
 
 
-def shape_of(architecture: Architecture) -> dict:
-    """What decides a network's weights, of its shape."""
-    return {name.replace("_", " "): value for name, value in asdict(architecture).items()}
+def made_of(recipe, real: RealTissue) -> dict:
+    """What decides networks that learn from sheets, but for their names, steps and start.
+
+    recipe: has sheets, validation_sheets and architecture.
+    """
+    sizes = {"sheets": recipe.sheets, "validation sheets": recipe.validation_sheets}
+    return sizes | tissue_of(real) | asdict(recipe.architecture)
 
 
-def stamp(path: Path, made_of: dict) -> None:
-    """Say in a file what a folder's contents are made of.
+def stamp(path: Path, contents: dict) -> None:
+    """Say in a file what its folder's contents are made of.
 
     Raises InputError when it says something else already.
     """
     if path.exists():
-        require_same(path, _read(path), made_of)
+        _require_same(path, _read(path), contents)
     else:
-        path.write_text(json.dumps(made_of), encoding="utf-8")
+        path.write_text(json.dumps(contents), encoding="utf-8")
 
 
-def require_same(path: Path, made_of: dict, wanted: dict) -> None:
+def _require_same(path: Path, said: dict, wanted: dict) -> None:
     """Raise InputError, naming the first of what differs."""
     for name, value in wanted.items():
-        if made_of.get(name) != value:
+        if said.get(name) != value:
             raise InputError(
-                f"{path.parent}: holds what was made with {name} {made_of.get(name)}, not {value}; "
-                f"give another --work, or delete {path.name} and what it is about"
+                f"{path}: was made with {name} {said.get(name)}, not {value}; "
+                "give another --work, or what that one was begun with"
             )
 
 

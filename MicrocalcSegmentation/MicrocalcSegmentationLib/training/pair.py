@@ -15,7 +15,7 @@ from ..progress import Part, Progress
 from . import libraries
 from .card import write_card
 from .fit import UNITS, Schedule, Tiles, fit
-from .kept import KeptNetworks, shape_of, tissue_of
+from .kept import KeptNetworks, made_of
 from .neighbour_weights import fit_neighbourhood
 from .operating_points import calibrate, choose_threshold, operating_points
 from .outline_weights import fit_outline
@@ -86,7 +86,8 @@ def train_pair(recipe: Recipe, output: Path, work_folder: Path, progress: Progre
     learnt, held, sparse = _sheets(recipe, work_folder, real, Part(progress, 0.0, 0.2))
     parts = {"detector": Part(progress, 0.2, 0.4), "segmentator": Part(progress, 0.4, 0.9)}
     networks, checks = {}, {}
-    kept = KeptNetworks(work_folder, _made_of(recipe, start, real))
+    began = {"start": None if start is None else start.digests}
+    kept = KeptNetworks(work_folder, made_of(recipe, real) | began)
     for which in NETWORKS:
         networks[which], checks[which] = _network(
             which, recipe, start, (learnt, held), kept, parts[which]
@@ -195,16 +196,6 @@ def _common_architecture(start: Model) -> Architecture:
     if start.architectures["detector"] != architecture:
         raise InputError(f"{start.name}: its two networks differ in shape; this trainer needs one")
     return architecture
-
-
-def _made_of(recipe: Recipe, start: Model | None, real: RealTissue) -> dict:
-    """What decides the networks, besides their names and steps."""
-    return (
-        {"sheets": recipe.sheets, "validation sheets": recipe.validation_sheets}
-        | tissue_of(real)
-        | shape_of(recipe.architecture)
-        | {"start": None if start is None else start.digests}
-    )
 
 
 def _network(which, recipe: Recipe, start: Model | None, sheets, kept: KeptNetworks, progress):
